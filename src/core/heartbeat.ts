@@ -1,0 +1,111 @@
+import { Latency } from './latency.ts'
+import { Patience } from './patience.ts'
+
+export interface HeartbeatTiming {
+  /** Time from one probe to the next, or the longest silence of the peer if `listenOnly`. */
+  readonly intervalMs: number
+  /** Time that the peer has to be heard after a probe. */
+  readonly timeoutMs: number
+  /** The peer speaks by itself: never probe, only listen. */
+  readonly listenOnly: boolean
+}
+
+/** Least time to answer a probe that was sent because the process woke up. */
+const WAKE_TIMEOUT_MS = 2_000
+/** While our own bytes still drain, the verdict is put off by one timeout at a time, this often at most. */
+const MAX_EXTENSIONS = 11
+
+/**
+ * Decides whether the peer of one open transport is alive, from received frames alone.
+ *
+ * Sends a probe every `intervalMs`, whatever else is sent or received, so that neither our own traffic hides a dead
+ * peer nor the peer's traffic starves its timer for us. Nothing received within `timeoutMs` after a probe is
+ * death, unless a timer was late (see {@link Patience}) or our own bytes are still draining in front of the probe.
+ */
+export class Heartbeat {
+  readonly latency: Latency = new Latency()
+  readonly #timing: HeartbeatTiming
+  readonly #patience = new Patience()
+  #probing: boolean
+  /** The current window was begun by a wake-up or after a late timer; a wake-up must not move its verdict again. */
+  #isFresh = false
+  #probeAt: number
+  /** When the probe that is still unanswered went out; NaN when there are several, so that no reply can be matched. */
+  #probedAt: number | undefined
+  #bufferedBytes = 0
+  #isDraining = false
+  #extensions = 0
+
+  constructor(timing: HeartbeatTiming, now: number) {
+    this.#timing = timing
+    this.#probing = timing.listenOnly
+    this.#probeAt = now + timing.intervalMs
+    this.#patience.start(now, timing.intervalMs)
+  }
+
+  /** Instant at which {@link tick} wants to be called next. */
+  get deadline(): number {
+    return this.#probing ? this.#patience.deadline : this.#probeAt
+  }
+
+  /** A frame came in. Any frame is life; `isReply` says that it answers a probe, which gives a latency sample. */
+  received(now: number, isReply: boolean): void {
+    const { intervalMs, listenOnly } = this.#timing
+    this.#isFresh = false
+    this.#extensions = 0
+    this.#patience.reset()
+    this.#patience.start(now, intervalMs)
+    this.#probing = listenOnly
+    if (isReply) {
+      const roundTripMs = now - (this.#probedAt ?? NaN)
+      if (roundTripMs >= 0) this.latency.sample(roundTripMs)
+      this.#probedAt = undefined
+    }
+  }
+
+  /** Something suggests that the path may have changed. @returns whether a probe is to be sent now */
+  wake(now: number): boolean {
+    return !this.#isFresh && this.#probe(now, true)
+  }
+
+  /**
+   * The time has come, or has not: early, late and repeated calls are all allowed.
+   *
+   * @param bufferedBytes what was handed to the transport and has not left it yet
+   * @returns `true` to send a probe now, `false` if the peer is dead, `undefined` to go on waiting
+   */
+  tick(now: number, bufferedBytes: number): boolean | undefined {
+    const { timeoutMs } = this.#timing
+    if (now < this.deadline) return
+    if (!this.#probing) return this.#probe(now, now - this.#probeAt > timeoutMs / 4)
+    const verdict = this.#patience.check(now)
+    if (verdict === 'late') return this.#probe(now, true) || undefined
+    if (verdict === 'over') {
+      if (!this.#isDraining || ++this.#extensions > MAX_EXTENSIONS) return false
+      this.#patience.start(now, timeoutMs)
+    }
+    // The last comparison before the verdict is with the middle of the window: by then the kernel's buffers in front
+    // of a dead path are full, and what still moves is taken by the peer.
+    this.#isDraining = bufferedBytes < this.#bufferedBytes
+    this.#bufferedBytes = bufferedBytes
+    return
+  }
+
+  /** @returns whether there is something to be sent */
+  #probe(now: number, isFresh: boolean): boolean {
+    const { intervalMs, timeoutMs, listenOnly } = this.#timing
+    this.#isFresh = isFresh
+    this.#probing = true
+    this.#probeAt = now + intervalMs
+    this.#probedAt = this.#probedAt === undefined ? now : NaN
+    this.#patience.start(
+      now,
+      listenOnly
+        ? intervalMs
+        : isFresh
+          ? Math.min(timeoutMs, Math.max(WAKE_TIMEOUT_MS, 4 * (this.latency.smoothedMs ?? 0)))
+          : timeoutMs,
+    )
+    return !listenOnly
+  }
+}
