@@ -1,0 +1,16 @@
+import type { Data } from './options.ts'
+
+/** Bytes that the data takes on the wire, framing aside. */
+export function byteLength(data: Data): number {
+  if (typeof data !== 'object') return new TextEncoder().encode(data).length
+  return 'size' in data ? data.size : data.byteLength
+}
+
+/**
+ * The data as it is now: what the application does to its buffer after `send()` must not change what is sent later.
+ * Anything that is neither binary nor a string becomes one, as the WebSocket standard has it.
+ */
+export function snapshot(data: Data): Data {
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice()
+  return data instanceof ArrayBuffer ? data.slice(0) : data instanceof Blob ? data : String(data)
+}

@@ -1,0 +1,80 @@
+import { HeartlineError } from '../core/error.ts'
+import type { HeartbeatTiming } from '../core/heartbeat.ts'
+import { numberOption } from '../core/option.ts'
+import type { WebSocketConstructor } from './web-socket-like.ts'
+
+/** What a WebSocket sends. */
+export type Data = string | ArrayBufferLike | ArrayBufferView | Blob
+
+/** Asks the server for a sign of life on a timer. */
+export interface ProbingHeartbeat {
+  /** The message to send; a function is called for each heartbeat, for protocols whose heartbeats are numbered. */
+  message: Data | (() => Data)
+  /**
+   * Tells the answer to a heartbeat from other messages. Such answers are hidden from the application, and only they
+   * give latency. Without it nothing is hidden and there is no latency. Any message is a sign of life either way.
+   */
+  isReply?: (data: any) => boolean
+  /** Milliseconds from one heartbeat to the next, 100 to 2147483647. @default 10000 */
+  intervalMs?: number
+  /** Milliseconds that the server has to be heard after a heartbeat, 100 to 2147483647. @default 5000 */
+  timeoutMs?: number
+}
+
+/** Only listens, for servers that speak by themselves. */
+export interface ListeningHeartbeat {
+  /** Milliseconds without any message after which the server is dead, 100 to 2147483647. */
+  silenceMs: number
+}
+
+export type HeartbeatOptions = ProbingHeartbeat | ListeningHeartbeat
+
+/** Options of both classes. */
+export interface SocketOptions {
+  /** The constructor to make connections with, such as that of the `ws` package. @default globalThis.WebSocket */
+  WebSocket?: WebSocketConstructor
+  /**
+   * How to find out that the path is dead. Off unless given, since a server that does not answer must not be declared
+   * dead. @default false
+   */
+  heartbeat?: HeartbeatOptions | false
+  /** Milliseconds that an attempt may take, its providers included, 100 to 2147483647. @default 10000 */
+  connectTimeoutMs?: number
+  /** Closes for good when it aborts. */
+  signal?: AbortSignal
+}
+
+/** The defaults of {@link SocketOptions}. */
+export const socketDefaults = { intervalMs: 10_000, timeoutMs: 5_000, connectTimeoutMs: 10_000 } as const
+
+/** The longest delay of a platform's timer. */
+export const MAX_TIMER_MS = 2_147_483_647
+
+/** A time option of {@link SocketOptions}. @throws HeartlineError `ERR_OPTION` */
+export function timerOption(name: string, value: number | undefined, fallback: number): number {
+  return numberOption(name, value, fallback, 100, MAX_TIMER_MS)
+}
+
+/** @throws HeartlineError `ERR_OPTION` if a name is none of the group's options: a misspelt option must not be ignored */
+export function knownOptions(group: string, rest: object): void {
+  for (const name in rest) throw new HeartlineError('ERR_OPTION', `Unknown option \`${group}${name}\`.`)
+}
+
+/** Checks the heartbeat options and brings both kinds into one form. @throws HeartlineError `ERR_OPTION` */
+export function heartbeatTiming(heartbeat: HeartbeatOptions): HeartbeatTiming {
+  const { message, isReply, intervalMs, timeoutMs, silenceMs, ...rest } = heartbeat as ProbingHeartbeat & ListeningHeartbeat
+  knownOptions('heartbeat.', rest)
+  if ((message === undefined) === (silenceMs === undefined)) {
+    throw new HeartlineError('ERR_OPTION', 'Expected either `heartbeat.message` or `heartbeat.silenceMs`.')
+  }
+  if (isReply && typeof isReply !== 'function') {
+    throw new HeartlineError('ERR_OPTION', 'Expected `heartbeat.isReply` to be a function.')
+  }
+  return message === undefined
+    ? { intervalMs: timerOption('heartbeat.silenceMs', silenceMs, 0), timeoutMs: silenceMs, listenOnly: true }
+    : {
+        intervalMs: timerOption('heartbeat.intervalMs', intervalMs, socketDefaults.intervalMs),
+        timeoutMs: timerOption('heartbeat.timeoutMs', timeoutMs, socketDefaults.timeoutMs),
+        listenOnly: false,
+      }
+}

@@ -1,0 +1,300 @@
+import { Connection, type ConnectionState, type RetryPolicy } from '../core/connection.ts'
+import { HeartlineError } from '../core/error.ts'
+import type { Ending } from '../core/link.ts'
+import { numberOption } from '../core/option.ts'
+import { Outbox } from '../core/outbox.ts'
+import { isRetryable, Retry } from '../core/retry.ts'
+import { byteLength, snapshot } from './data.ts'
+import type { SocketEventMap } from './events.ts'
+import { knownOptions, MAX_TIMER_MS, type Data, type ProbingHeartbeat, type SocketOptions } from './options.ts'
+import { defineHandlers, now, report, Socket } from './socket.ts'
+
+/** Why a provider is called. */
+export interface ProviderContext {
+  /**
+   * `initial` the first time; `rejected` if the attempt before was refused by the server before it opened, so that
+   * credentials may be at fault; `reconnect` otherwise.
+   */
+  readonly reason: 'initial' | 'reconnect' | 'rejected'
+  /** Attempts since the last stable connection, this one not counted. */
+  readonly attempts: number
+}
+
+/** A value, or a function that is asked for it at every attempt. One that fails makes this attempt fail, no more. */
+export type Provider<T> = T | ((context: ProviderContext) => T | Promise<T>)
+
+export interface ReconnectOptions {
+  /** Upper end of the first delay in milliseconds, 1 to 2147483647. @default 1000 */
+  minDelayMs?: number
+  /** Upper end of every delay in milliseconds, `minDelayMs` to 2147483647. @default 30000 */
+  maxDelayMs?: number
+  /** Failed attempts in a row after which to close for good, 0 to Infinity. @default Infinity */
+  maxAttempts?: number
+  /** Milliseconds that a connection must have been up for the count of attempts to begin anew. @default 5000 */
+  stableAfterMs?: number
+  /**
+   * Whether to try again after this end.
+   * @default every close code but 1000, 1003, 1007, 1008, 1010 and 4900–4999
+   */
+  shouldReconnect?: (ending: Ending) => boolean
+}
+
+export interface OutboxOptions {
+  /** Messages that are held while there is no connection, 0 to Infinity. @default 1000 */
+  maxMessages?: number
+  /** Bytes that are held while there is no connection, 0 to Infinity. @default 4194304 */
+  maxBytes?: number
+  /**
+   * What happens to a message for which there is no room: `throw` makes `send()` throw `ERR_OUTBOX_FULL`;
+   * `dropOldest` gives up the oldest held ones, each with a `drop` event. @default 'throw'
+   */
+  onOverflow?: 'throw' | 'dropOldest'
+  /**
+   * What happens to messages whose arrival nothing proved when the connection died: `report` hands them over with the
+   * `statechange` event; `resend` sends them once more, so the server may get them twice. @default 'report'
+   */
+  inDoubt?: 'report' | 'resend'
+}
+
+/** Options of {@link ReconnectingWebSocket}. */
+export interface ReconnectingOptions extends SocketOptions {
+  reconnect?: ReconnectOptions
+  outbox?: OutboxOptions
+}
+
+/** Event of `statechange`. */
+export interface StateChangeEvent extends Event {
+  readonly state: ConnectionState
+  /** How the attempt or connection before ended; only when one did. */
+  readonly ending: Ending | undefined
+  /** Attempts since the last stable connection. */
+  readonly attempts: number
+  /** Milliseconds until the next attempt; only in the state `waiting`. */
+  readonly retryInMs: number | undefined
+  /**
+   * Messages that went into the connection that ended and that nothing proved to have arrived: with `isReply` no reply
+   * to a later heartbeat, without it no frame at all. Empty with `inDoubt: 'resend'`.
+   */
+  readonly inDoubt: readonly Data[]
+  /** Further messages in doubt that the limits of the outbox did not allow to keep. */
+  readonly untracked: number
+  /** Messages that were held and will not be sent, in the state `closed`. */
+  readonly unsent: readonly Data[]
+}
+
+/** Event of `drop`: a message that will not be sent. */
+export interface DropEvent extends Event {
+  readonly data: Data
+  readonly reason: 'overflow' | 'closed'
+}
+
+export interface ReconnectingEventMap extends SocketEventMap {
+  statechange: StateChangeEvent
+  drop: DropEvent
+}
+
+/** The defaults of {@link ReconnectOptions} and {@link OutboxOptions}. */
+export const reconnectingDefaults: {
+  readonly reconnect: Readonly<Required<Omit<ReconnectOptions, 'shouldReconnect'>>>
+  readonly outbox: Readonly<Required<OutboxOptions>>
+} = {
+  reconnect: { minDelayMs: 1_000, maxDelayMs: 30_000, maxAttempts: Infinity, stableAfterMs: 5_000 },
+  outbox: { maxMessages: 1_000, maxBytes: 4_194_304, onOverflow: 'throw', inDoubt: 'report' },
+}
+
+export interface ReconnectingWebSocket {
+  onstatechange: ((this: this, event: StateChangeEvent) => any) | null
+  ondrop: ((this: this, event: DropEvent) => any) | null
+}
+
+/**
+ * A WebSocket that notices its own death and opens a new connection, one attempt at a time, without waiting for the
+ * dead one. `open` and `close` fire for each connection; `statechange` tells everything.
+ */
+export class ReconnectingWebSocket extends Socket<ReconnectingEventMap, Connection, [RetryPolicy]> {
+  readonly #url: Provider<string | URL>
+  readonly #protocols: Provider<string | string[] | undefined>
+  readonly #retry: Retry
+  readonly #outbox: Outbox<Data>
+  readonly #dropsOldest: boolean
+  readonly #resends: boolean
+  readonly #hasReplies: boolean
+  #lastEnding: Ending | undefined
+  #attempt = 0
+
+  /**
+   * @throws DOMException `SyntaxError` for a URL or protocols that the WebSocket constructor does not take
+   * @throws HeartlineError `ERR_OPTION`, `ERR_NO_WEBSOCKET`
+   */
+  constructor(
+    url: Provider<string | URL>,
+    protocols?: Provider<string | string[] | undefined>,
+    options: ReconnectingOptions = {},
+  ) {
+    const { reconnect = {}, outbox = {}, ...socketOptions } = options
+    const { minDelayMs, maxDelayMs, maxAttempts, stableAfterMs, shouldReconnect, ...otherReconnect } = reconnect
+    const { maxMessages, maxBytes, onOverflow, inDoubt, ...otherOutbox } = outbox
+    knownOptions('reconnect.', otherReconnect)
+    knownOptions('outbox.', otherOutbox)
+    const defaults = reconnectingDefaults
+    const leastMs = numberOption('reconnect.minDelayMs', minDelayMs, defaults.reconnect.minDelayMs, 1, MAX_TIMER_MS)
+    const mostMs = Math.max(leastMs, defaults.reconnect.maxDelayMs)
+    const retry = new Retry(
+      {
+        minDelayMs: leastMs,
+        maxDelayMs: numberOption('reconnect.maxDelayMs', maxDelayMs, mostMs, leastMs, MAX_TIMER_MS),
+        maxAttempts: numberOption('reconnect.maxAttempts', maxAttempts, defaults.reconnect.maxAttempts, 0, Infinity),
+        stableAfterMs: numberOption('reconnect.stableAfterMs', stableAfterMs, defaults.reconnect.stableAfterMs, 0, Infinity),
+      },
+      {
+        random: Math.random,
+        isOffline: () => globalThis.navigator?.onLine === false,
+        shouldReconnect: (ending) => {
+          try {
+            return shouldReconnect ? shouldReconnect(ending) : isRetryable(ending.code)
+          } catch (error) {
+            report(error)
+            return true
+          }
+        },
+      },
+    )
+    super(socketOptions, Connection, retry)
+    this.#url = url
+    this.#protocols = protocols
+    this.#retry = retry
+    this.#outbox = new Outbox({
+      maxMessages: numberOption('outbox.maxMessages', maxMessages, defaults.outbox.maxMessages, 0, Infinity),
+      maxBytes: numberOption('outbox.maxBytes', maxBytes, defaults.outbox.maxBytes, 0, Infinity),
+    })
+    this.#dropsOldest = choiceOption('outbox.onOverflow', onOverflow, ['throw', 'dropOldest'])
+    this.#resends = choiceOption('outbox.inDoubt', inDoubt, ['report', 'resend'])
+    this.#hasReplies = !!(options.heartbeat && (options.heartbeat as ProbingHeartbeat).isReply)
+    this.start()
+  }
+
+  /** `waiting` between two attempts, `suspended` while the page is in the back/forward cache. */
+  get state(): ConnectionState {
+    return this.link.state
+  }
+
+  /** Attempts since the last stable connection. */
+  get attempts(): number {
+    return this.#retry.attempts
+  }
+
+  /** Milliseconds until the next attempt, in the state `waiting`. */
+  get retryInMs(): number | undefined {
+    return this.state === 'waiting' ? Math.max(0, this.link.retryAt - now()) : undefined
+  }
+
+  /** As the standard has it, and what is held while there is no connection. */
+  override get bufferedAmount(): number {
+    return super.bufferedAmount + (this.readyState === 1 ? 0 : this.#outbox.bytes)
+  }
+
+  /**
+   * Sends, or holds the message until there is a connection. After `close()` the message is dropped, with a `drop` event.
+   *
+   * @throws HeartlineError `ERR_OUTBOX_FULL`
+   */
+  override send(data: Data): void {
+    const copy = snapshot(data)
+    const bytes = byteLength(copy)
+    const outbox = this.#outbox
+    if (this.readyState > 1) {
+      this.discardedBytes += bytes
+      this.#drop(copy, 'closed')
+    } else if (this.readyState && this.transport!.readyState === 1) {
+      this.transport!.send(copy)
+      outbox.track(copy, bytes)
+    } else {
+      if (this.#dropsOldest && bytes <= outbox.limits.maxBytes) {
+        while (outbox.held && !outbox.hasRoom(bytes)) this.#drop(outbox.dropOldest()!, 'overflow')
+      }
+      if (!outbox.hasRoom(bytes)) {
+        throw new HeartlineError('ERR_OUTBOX_FULL', `No room for ${bytes} bytes: ${outbox.bytes} are held already.`)
+      }
+      outbox.hold(copy, bytes)
+    }
+  }
+
+  protected override connect(): void {
+    const url = this.#url
+    const protocols = this.#protocols
+    const attempt = ++this.#attempt
+    this.changed()
+    if (typeof url !== 'function' && typeof protocols !== 'function' && attempt < 2) return this.attach(url, protocols)
+    const cause = this.#lastEnding?.cause
+    const context: ProviderContext = {
+      reason: cause ? (cause === 'refused' ? 'rejected' : 'reconnect') : 'initial',
+      attempts: this.attempts,
+    }
+    const isCurrent = () => attempt === this.#attempt && this.state === 'connecting'
+    Promise.all([ask(url, context), ask(protocols, context)])
+      .then(([url, protocols]) => {
+        if (!isCurrent()) return
+        if (typeof url !== 'string' && !(url instanceof URL)) throw new TypeError(`Expected a URL, got ${String(url)}.`)
+        if (protocols !== undefined && typeof protocols !== 'string' && !Array.isArray(protocols)) {
+          throw new TypeError(`Expected protocols, got ${String(protocols)}.`)
+        }
+        this.attach(url, protocols)
+      })
+      .catch((cause: unknown) => {
+        if (isCurrent()) this.failed(new HeartlineError('ERR_PROVIDER', `No connection could be made: ${String(cause)}`, { cause }))
+      })
+  }
+
+  protected override opened(): void {
+    this.#outbox.flush((data) => {
+      const isOpen = this.transport!.readyState === 1
+      if (isOpen) this.transport!.send(data)
+      return isOpen
+    })
+    super.opened()
+  }
+
+  protected override received(isReply: boolean): void {
+    if (!this.#hasReplies) this.#outbox.arrived()
+    else if (isReply) this.#outbox.replied()
+  }
+
+  protected override probed(): void {
+    this.#outbox.probed()
+  }
+
+  protected override changed(ending?: Ending): void {
+    const { state, attempts, retryInMs } = this
+    const outbox = this.#outbox
+    const isClosed = state === 'closed'
+    let untracked = 0
+    let inDoubt: Data[] = []
+    if (ending) {
+      this.#lastEnding = ending
+      // The peer answered our close frame, so it has read what went before.
+      if (ending.cause === 'application' && ending.wasClean) outbox.arrived()
+      untracked = outbox.untracked
+      inDoubt = outbox.lost(this.#resends && !isClosed)
+    }
+    const unsent = isClosed ? outbox.clear() : []
+    this.emit('statechange', { state, ending, attempts, retryInMs, inDoubt, untracked, unsent })
+  }
+
+  #drop(data: Data, reason: DropEvent['reason']): void {
+    this.emit('drop', { data, reason })
+  }
+}
+
+async function ask<T>(provider: Provider<T>, context: ProviderContext): Promise<T> {
+  return typeof provider === 'function' ? (provider as (context: ProviderContext) => T | Promise<T>)(context) : provider
+}
+
+/** @returns whether the second choice was made; the first one is the default */
+function choiceOption(name: string, value: string | undefined, choices: readonly [string, string]): boolean {
+  if (value !== undefined && !choices.includes(value)) {
+    throw new HeartlineError('ERR_OPTION', `Expected \`${name}\` to be one of ${choices.join(', ')}, got ${String(value)}.`)
+  }
+  return value === choices[1]
+}
+
+defineHandlers(ReconnectingWebSocket.prototype, ['statechange', 'drop'])

@@ -1,0 +1,348 @@
+import { HeartlineError } from '../core/error.ts'
+import type { Ending, Link, LinkEffects, LinkTiming } from '../core/link.ts'
+import { byteLength } from './data.ts'
+import { closeEvent, type SocketEventMap } from './events.ts'
+import {
+  heartbeatTiming,
+  knownOptions,
+  MAX_TIMER_MS,
+  socketDefaults,
+  timerOption,
+  type Data,
+  type ProbingHeartbeat,
+  type SocketOptions,
+} from './options.ts'
+import type { WebSocketLike } from './web-socket-like.ts'
+
+type Handler = ((this: any, event: any) => any) | null
+type Listener<T, E> = ((this: T, event: E) => any) | { handleEvent(event: E): any } | null
+
+/** A clock that differs from the timers' one by this much more than before has jumped: the host was asleep. */
+const CLOCK_JUMP_MS = 1_000
+
+/** @see WHATWG WebSockets, the `WebSocket` interface */
+export interface Socket<Events extends SocketEventMap> {
+  readonly CONNECTING: 0
+  readonly OPEN: 1
+  readonly CLOSING: 2
+  readonly CLOSED: 3
+  onopen: ((this: this, event: Events['open']) => any) | null
+  onmessage: ((this: this, event: Events['message']) => any) | null
+  onerror: ((this: this, event: Events['error']) => any) | null
+  onclose: ((this: this, event: Events['close']) => any) | null
+  addEventListener<K extends keyof Events & string>(
+    type: K,
+    listener: Listener<this, Events[K]>,
+    options?: boolean | AddEventListenerOptions,
+  ): void
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void
+  removeEventListener<K extends keyof Events & string>(
+    type: K,
+    listener: Listener<this, Events[K]>,
+    options?: boolean | EventListenerOptions,
+  ): void
+  removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void
+}
+
+/** The machine that a socket is the shell of. */
+type LinkConstructor<L extends Link, Rest extends unknown[]> = new (effects: LinkEffects, timing: LinkTiming, ...rest: Rest) => L
+
+/**
+ * The part that both classes share: the WHATWG WebSocket interface in front of a {@link Link}, which decides
+ * everything, and behind it the timer, the transport and the host's signals, which decide nothing.
+ */
+export abstract class Socket<
+  Events extends SocketEventMap = SocketEventMap,
+  L extends Link = Link,
+  Rest extends unknown[] = [],
+> extends EventTarget {
+  declare static readonly CONNECTING: 0
+  declare static readonly OPEN: 1
+  declare static readonly CLOSING: 2
+  declare static readonly CLOSED: 3
+
+  protected readonly link: L
+  protected transport: WebSocketLike | undefined
+  /** Bytes that `send()` was given when nothing could be sent any more; the standard counts them as buffered. */
+  protected discardedBytes = 0
+  readonly #options: SocketOptions
+  readonly #heartbeat: Partial<ProbingHeartbeat> | undefined
+  /** Aborts when the socket is closed for good: takes all listeners on the host away. */
+  readonly #closed = new AbortController()
+  #binaryType: BinaryType = 'blob'
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #timerAt = Infinity
+  #clockOffsetMs: number | undefined
+
+  protected constructor(options: SocketOptions, Machine: LinkConstructor<L, Rest>, ...rest: Rest) {
+    super()
+    const { WebSocket = globalThis.WebSocket, heartbeat, connectTimeoutMs, signal, ...unknown } = options
+    knownOptions('', unknown)
+    if (!WebSocket) throw new HeartlineError('ERR_NO_WEBSOCKET', 'No WebSocket here: pass one as option `WebSocket`.')
+    signal?.throwIfAborted()
+    this.#options = { ...options, WebSocket }
+    this.#heartbeat = heartbeat as ProbingHeartbeat | undefined
+    const timing = heartbeat ? heartbeatTiming(heartbeat) : undefined
+    this.link = new Machine(
+      {
+        connect: () => this.connect(),
+        probe: () => this.#probe(),
+        ended: (ending) => this.ended(ending),
+      },
+      {
+        connectTimeoutMs: timerOption('connectTimeoutMs', connectTimeoutMs, socketDefaults.connectTimeoutMs),
+        closeTimeoutMs: timing?.timeoutMs ?? socketDefaults.timeoutMs,
+        heartbeat: timing,
+      },
+      ...rest,
+    )
+  }
+
+  /** The URL of the current or last transport; empty before there was one. */
+  get url(): string {
+    return this.transport?.url ?? ''
+  }
+
+  /** 0 connecting, also between two attempts; 1 open; 2 closing; 3 closed for good. */
+  get readyState(): 0 | 1 | 2 | 3 {
+    return this.link.readyState
+  }
+
+  get protocol(): string {
+    return this.transport?.protocol ?? ''
+  }
+
+  get extensions(): string {
+    return this.transport?.extensions ?? ''
+  }
+
+  get bufferedAmount(): number {
+    return (this.transport?.bufferedAmount ?? 0) + this.discardedBytes
+  }
+
+  get binaryType(): BinaryType {
+    return this.#binaryType
+  }
+
+  set binaryType(type: BinaryType) {
+    if (type !== 'blob' && type !== 'arraybuffer') return
+    this.#binaryType = type
+    if (this.transport) this.transport.binaryType = type
+  }
+
+  /** Smoothed round-trip time of the heartbeats in milliseconds; `undefined` without `isReply` or before the first reply. */
+  get latencyMs(): number | undefined {
+    return this.link.heartbeat?.latency.smoothedMs
+  }
+
+  /** Milliseconds since the last received frame, or since the connection opened; `undefined` while it is not open. */
+  get silentForMs(): number | undefined {
+    return this.readyState === 1 ? now() - this.link.receivedAt : undefined
+  }
+
+  /** @throws DOMException `InvalidStateError` while connecting */
+  send(data: Data): void {
+    const { readyState } = this
+    if (!readyState) throw new DOMException('Still connecting.', 'InvalidStateError')
+    if (readyState > 1) this.discardedBytes += byteLength(data)
+    else this.transport!.send(data)
+  }
+
+  /**
+   * Closes for good. The `close` event follows when the closing handshake is complete, or when it has taken as long as
+   * a heartbeat may (`timeoutMs`).
+   *
+   * @throws DOMException `InvalidAccessError` for a code that is neither 1000 nor from 3000 to 4999, `SyntaxError` for
+   * a reason of more than 123 bytes
+   */
+  close(code?: number, reason = ''): void {
+    if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
+      throw new DOMException(`Expected the close code 1000 or one from 3000 to 4999, got ${code}.`, 'InvalidAccessError')
+    }
+    if (byteLength(reason) > 123) throw new DOMException('Expected a reason of at most 123 bytes.', 'SyntaxError')
+    if (!this.link.close(now())) return
+    this.changed()
+    if (this.transport?.onclose) this.transport.close(code, reason)
+    else queueMicrotask(() => this.#transportClosed({ code: code ?? 1005, reason, wasClean: false }))
+    this.#arm()
+  }
+
+  /** Begins the attempt that the link asks for, by calling {@link attach} now or later. */
+  protected abstract connect(): void
+
+  /** Begins to work. Throws what the WebSocket constructor throws. */
+  protected start(): void {
+    this.link.connect(now())
+    this.#arm()
+    const options = { signal: this.#closed.signal }
+    this.#options.signal?.addEventListener('abort', () => this.close(), options)
+    const { document } = globalThis
+    const onSignal = ({ type, persisted }: { type: string; persisted?: boolean }): void => {
+      if (type === 'pagehide') this.link.hide(now())
+      else if (type === 'visibilitychange' ? !document.hidden : type !== 'pageshow' || persisted) this.link.wake(now())
+      this.#arm()
+    }
+    for (const type of ['online', 'pageshow', 'pagehide']) globalThis.addEventListener?.(type, onSignal, options)
+    for (const type of ['visibilitychange', 'resume']) document?.addEventListener(type, onSignal, options)
+  }
+
+  /** Makes the transport of the current attempt. Throws what the WebSocket constructor throws. */
+  protected attach(url: string | URL, protocols: string | string[] | undefined): void {
+    const transport = new this.#options.WebSocket!(url, protocols)
+    this.transport = transport
+    transport.binaryType = this.#binaryType
+    transport.onopen = () => {
+      this.link.opened(now())
+      this.opened()
+      this.#arm()
+    }
+    transport.onmessage = (event) => this.#received(event)
+    transport.onerror = ({ error, message }) => this.emit('error', { error, message })
+    transport.onclose = (event) => this.#transportClosed(event)
+  }
+
+  /** An attempt failed before it had a transport. */
+  protected failed(error: Error): void {
+    this.emit('error', { error, message: error.message })
+    this.link.failed(now())
+    this.#arm()
+  }
+
+  protected opened(): void {
+    this.changed()
+    this.emit('open')
+  }
+
+  /** A frame came in. */
+  protected received(_isReply: boolean): void {}
+
+  /** A heartbeat is about to be sent. */
+  protected probed(): void {}
+
+  /** The state is another one. */
+  protected changed(_ending?: Ending): void {}
+
+  protected emit(type: keyof Events & string, fields?: object): void {
+    this.dispatchEvent(Object.assign(new Event(type), fields))
+  }
+
+  protected ended(ending: Ending): void {
+    const { transport } = this
+    if (transport) {
+      transport.onopen = transport.onmessage = transport.onclose = null
+      // `ws` throws what nobody listens to.
+      transport.onerror = () => {}
+      try {
+        if (transport.terminate) transport.terminate()
+        else transport.close(ending.code, ending.reason)
+      } catch {
+        // It has closed by itself, with a code that must not be sent.
+      }
+    }
+    if (this.readyState > 2) this.#closed.abort()
+    this.changed(ending)
+    this.dispatchEvent(closeEvent(ending))
+  }
+
+  #received({ data, origin }: { data: any; origin: string }): void {
+    let isReply = false
+    try {
+      isReply = !!this.#heartbeat?.isReply?.(data)
+    } catch (error) {
+      report(error)
+    }
+    this.link.received(now(), isReply)
+    this.#arm()
+    if (this.readyState !== 1) return
+    this.received(isReply)
+    if (!isReply) this.dispatchEvent(new MessageEvent('message', { data, origin }))
+  }
+
+  #transportClosed({ code, reason, wasClean }: { code: number; reason: string; wasClean: boolean }): void {
+    this.link.ended(now(), code, reason, wasClean)
+    this.#arm()
+  }
+
+  #probe(): void {
+    try {
+      const message = this.#heartbeat!.message
+      this.probed()
+      this.transport!.send(typeof message === 'function' ? message() : message)
+    } catch (error) {
+      report(error)
+    }
+  }
+
+  #tick(): void {
+    this.#timerAt = Infinity
+    const clockOffsetMs = Date.now() - now()
+    if (Math.abs(clockOffsetMs - (this.#clockOffsetMs ?? clockOffsetMs)) > CLOCK_JUMP_MS) this.link.wake(now())
+    this.#clockOffsetMs = clockOffsetMs
+    this.link.tick(now(), this.transport?.bufferedAmount ?? 0)
+    this.#arm()
+  }
+
+  #arm(): void {
+    const { deadline } = this.link
+    if (deadline === this.#timerAt) return
+    clearTimeout(this.#timer)
+    this.#timerAt = deadline
+    // Never early by a fraction of a millisecond, and not longer than timers can be: waking too soon does no harm.
+    if (deadline < Infinity) this.#timer = setTimeout(() => this.#tick(), Math.min(MAX_TIMER_MS, deadline - now() + 1))
+  }
+}
+
+/** Monotonic milliseconds. */
+export const now = (): number => performance.now()
+
+/** Reports an error of the application's code as the platform does with one from a listener. */
+export function report(error: unknown): void {
+  queueMicrotask(() => {
+    throw error
+  })
+}
+
+for (const target of [Socket, Socket.prototype]) {
+  ;['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'].forEach((name, value) =>
+    Object.defineProperty(target, name, { value, enumerable: true }),
+  )
+}
+
+/** Gives a prototype the event handler attributes `onopen`, `onmessage`, … @see WHATWG HTML, event handlers */
+export function defineHandlers(prototype: EventTarget, types: readonly string[]): void {
+  for (const type of types) {
+    const listeners = new WeakMap<EventTarget, { handler: Handler; handleEvent(event: Event): void }>()
+    Object.defineProperty(prototype, 'on' + type, {
+      enumerable: true,
+      configurable: true,
+      get(this: EventTarget) {
+        return listeners.get(this)?.handler ?? null
+      },
+      set(this: EventTarget, value: unknown) {
+        const handler = typeof value === 'function' ? (value as Handler) : null
+        let listener = listeners.get(this)
+        if (!listener) {
+          const created = {
+            handler: null as Handler,
+            handleEvent: (event: Event) => created.handler?.call(this, event),
+          }
+          listeners.set(this, (listener = created))
+        }
+        // As the standard has it, another handler takes the place of the one before among the listeners.
+        if (!handler) this.removeEventListener(type, listener)
+        else if (!listener.handler) this.addEventListener(type, listener)
+        listener.handler = handler
+      },
+    })
+  }
+}
+
+defineHandlers(Socket.prototype, ['open', 'message', 'error', 'close'])
