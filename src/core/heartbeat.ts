@@ -32,6 +32,8 @@ export class Heartbeat {
   #probeAt: number
   /** When the probe that is still unanswered went out; NaN when there are several, so that no reply can be matched. */
   #probedAt: number | undefined
+  /** Until then the peer has time to answer the last probe that was sent by the timer. */
+  #answerBy = 0
   #bufferedBytes = 0
   #isDraining = false
   #extensions = 0
@@ -52,7 +54,7 @@ export class Heartbeat {
   received(now: number, isReply: boolean): void {
     const { intervalMs, listenOnly } = this.#timing
     this.#isFresh = false
-    this.#extensions = 0
+    this.#extensions = this.#answerBy = 0
     this.#patience.reset()
     this.#patience.start(now, intervalMs)
     this.#probing = listenOnly
@@ -98,14 +100,10 @@ export class Heartbeat {
     this.#probing = true
     this.#probeAt = now + intervalMs
     this.#probedAt = this.#probedAt === undefined ? now : NaN
-    this.#patience.start(
-      now,
-      listenOnly
-        ? intervalMs
-        : isFresh
-          ? Math.min(timeoutMs, Math.max(WAKE_TIMEOUT_MS, 4 * (this.latency.smoothedMs ?? 0)))
-          : timeoutMs,
-    )
+    if (!isFresh) this.#answerBy = now + timeoutMs
+    // A fresh probe has little time, but takes none from one before it.
+    const leastMs = Math.min(timeoutMs, Math.max(WAKE_TIMEOUT_MS, 4 * (this.latency.smoothedMs ?? 0)))
+    this.#patience.start(now, listenOnly ? intervalMs : Math.max(leastMs, this.#answerBy - now))
     return !listenOnly
   }
 }

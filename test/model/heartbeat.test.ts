@@ -22,6 +22,8 @@ interface Path {
   readonly buffered?: (now: number) => number
   readonly untilMs: number
   readonly listenOnly?: boolean
+  /** The round trip was measured before, on the same path. */
+  readonly isMeasured?: boolean
 }
 
 /** Runs a heartbeat over a path. @returns when it declared death and what it had received last */
@@ -31,6 +33,7 @@ function watch(schedule: Schedule, path: Path) {
   const world = new World(schedule.pauses)
   world.timerLatenessMs = path.timerLatenessMs ?? 0
   const heartbeat = new Heartbeat(timing, 0)
+  if (path.isMeasured) heartbeat.latency.sample(roundTripMs)
   const result = { deadAt: Infinity, lastReceivedAt: 0, probes: [] as number[] }
   const isOver = () => result.deadAt < Infinity
   const deadAtMs = path.deadAtMs ?? Infinity
@@ -130,6 +133,14 @@ test('[P1] with listenOnly, silence of silenceMs is death', () => {
 test('[INV-LIVE] a live peer is never declared dead by timers that a blocked event loop made late', () => {
   check('live, blocked', schedules(pauses('blocked', 0)), 5_000, (schedule) => {
     expect(watch(schedule, { untilMs: 400_000 }).deadAt).toBe(Infinity)
+  })
+})
+
+test('[INV-LIVE] an answer that reached the host in time counts, however late the process is', () => {
+  const slow = fc.tuple(schedules(pauses('blocked', 0)), fc.double({ min: 0.2, max: 0.95, noNaN: true }))
+  check('live, slow, blocked', slow, 5_000, ([schedule, ratio]) => {
+    const slowSchedule = { ...schedule, wakeAtMs: [], roundTripMs: schedule.timeoutMs * ratio - 20 }
+    expect(watch(slowSchedule, { isMeasured: true, untilMs: 400_000 }).deadAt).toBe(Infinity)
   })
 })
 

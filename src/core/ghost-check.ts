@@ -1,0 +1,136 @@
+import { WheelEntry } from './timing-wheel.ts'
+
+/** What a {@link GhostCheck} asks about its connection. Nobody reports a received frame: it looks for itself. */
+export interface Peer {
+  /** Bytes received so far. Any difference is life. */
+  readonly receivedBytes: number
+  /** Bytes handed over for sending so far, whether they have left the process or not. */
+  readonly sentBytes: number
+  /** How many of those still wait in the process. */
+  readonly queuedBytes: number
+  /** Changes whenever bytes leave the process; reaches {@link sentBytes} when all have left. */
+  readonly drainedBytes: number
+  /** Whether what the peer sends is taken from the network at all. A paused stream with a full buffer is not. */
+  readonly isRead: boolean
+}
+
+export interface GhostTiming {
+  /** Longest silence after which a ping goes out; an idle connection gets one every such time. */
+  readonly pingMs: number
+  /** Time from one look to the next while there is no earlier deadline. */
+  readonly lookMs: number
+  /** Time that the peer has to be heard after a ping. */
+  readonly timeoutMs: number
+}
+
+/**
+ * ```
+ *          ┌───────────────────── heard ─────────────────────┐
+ *          ▼                                                 │
+ *      listening ──silent: ping──▶ pinged ──due──▶ suspected ┤
+ *                                  ▲    ▲               │    └─ still nothing ─▶ gone
+ *                                  └────┴─ draining, or not read
+ * ```
+ * `gone` is also where a connection goes that closes by itself.
+ */
+export type GhostPhase = 'listening' | 'pinged' | 'suspected' | 'gone'
+
+/** While our own bytes still drain in front of a ping, the verdict is put off by one timeout, this often at most. */
+const MAX_EXTENSIONS = 11
+
+/**
+ * Decides whether the peer of one connection is a ghost, from looks at the count of received bytes.
+ *
+ * Looks are frequent enough that a connection which is heard at least every half interval is never pinged, and that a
+ * silent one is pinged before its silence, counted from the look *before* the one that last found a change, reaches
+ * the interval. All times are of a clock that stands still while the event loop does (see `AwakeClock`).
+ */
+export class GhostCheck<P extends Peer> extends WheelEntry {
+  readonly peer: P
+  phase: GhostPhase = 'listening'
+  /** The last byte came after this time… */
+  heardAfter: number
+  /** …and not after this time. */
+  heardBefore: number
+  /** When the next ping is due or, after it, the verdict. */
+  #dueAt: number
+  #lookedAt: number
+  #receivedBytes: number
+  /** Where the ping ends in what we send, if it was queued behind other bytes; else 0. */
+  #pingEnd = 0
+  #drainedBytes = 0
+  #extensions = 0
+
+  /** @param earlyMs how much earlier than necessary the first ping may go out; spreads connections over the interval */
+  constructor(peer: P, timing: GhostTiming, now: number, earlyMs: number) {
+    super()
+    this.peer = peer
+    this.#receivedBytes = peer.receivedBytes
+    this.heardAfter = this.heardBefore = this.#lookedAt = now
+    this.#dueAt = now + timing.pingMs - earlyMs
+  }
+
+  /** Instant at which {@link look} wants to be called next. Calling it early or twice changes nothing that is true. */
+  nextLookAt(timing: GhostTiming): number {
+    return Math.min(this.#lookedAt + timing.lookMs, this.#dueAt)
+  }
+
+  /** @returns `ping` if a ping is due: send it, then call {@link pinged}; `suspect` if {@link confirm} is to decide */
+  look(timing: GhostTiming, now: number): 'ping' | 'suspect' | undefined {
+    this.#listen(timing, now)
+    if (now < this.#dueAt) return
+    if (this.phase === 'listening') return 'ping'
+    if (this.#mayWait()) {
+      this.#dueAt = now + timing.timeoutMs
+      return
+    }
+    this.phase = 'suspected'
+    return 'suspect'
+  }
+
+  /** A ping was sent just now. */
+  pinged(timing: GhostTiming, now: number): void {
+    this.phase = 'pinged'
+    this.#dueAt = now + timing.timeoutMs
+    this.#extensions = 0
+    this.#pingEnd = this.peer.queuedBytes > 0 ? this.peer.sentBytes : 0
+    if (this.#pingEnd) this.#drainedBytes = this.peer.drainedBytes
+  }
+
+  /**
+   * Since {@link look} gave `suspect`, the event loop has read all that had arrived by then.
+   *
+   * @returns whether it is a ghost
+   */
+  confirm(timing: GhostTiming, now: number): boolean {
+    this.#listen(timing, now)
+    if (this.phase !== 'suspected') return false
+    if (this.peer.isRead) return true
+    this.phase = 'pinged'
+    this.#dueAt = now + timing.timeoutMs
+    return false
+  }
+
+  #listen(timing: GhostTiming, now: number): void {
+    const { receivedBytes } = this.peer
+    if (receivedBytes !== this.#receivedBytes) {
+      this.#receivedBytes = receivedBytes
+      this.phase = 'listening'
+      this.heardAfter = this.#lookedAt
+      this.heardBefore = now
+      this.#dueAt = this.heardAfter + timing.pingMs
+    }
+    this.#lookedAt = now
+  }
+
+  /** Whether there is a reason to go on waiting for the answer to a ping. */
+  #mayWait(): boolean {
+    if (!this.peer.isRead) return true
+    if (!this.#pingEnd || ++this.#extensions > MAX_EXTENSIONS) return false
+    const { drainedBytes } = this.peer
+    const isDraining = drainedBytes !== this.#drainedBytes
+    this.#drainedBytes = drainedBytes
+    // A ping that got out from behind a backlog still has megabytes in front of it, in the kernels of both hosts.
+    return isDraining || drainedBytes >= this.#pingEnd
+  }
+}
