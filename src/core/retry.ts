@@ -55,6 +55,6 @@ export class Retry implements RetryPolicy {
  *
  * @see RFC 6455, section 7.4.1
  */
-export function isRetryable(code: number): boolean {
+export function isRetryable({ code }: { readonly code: number }): boolean {
   return ![1000, 1003, 1007, 1008, 1010].includes(code) && (code < 4900 || code > 4999)
 }

@@ -3,14 +3,23 @@ export { HeartlineError, type ErrorCode } from '../core/error.ts'
 export type { ConnectionState } from '../core/connection.ts'
 export type { EndCause, Ending } from '../core/link.ts'
 export { HeartbeatWebSocket } from './heartbeat-websocket.ts'
-export * from './reconnecting-websocket.ts'
-export type { CloseEventLike, ErrorEventLike, MessageEventLike, SocketEventMap } from './events.ts'
 export {
-  socketDefaults,
-  type Data,
-  type HeartbeatOptions,
-  type ListeningHeartbeat,
-  type ProbingHeartbeat,
-  type SocketOptions,
+  ReconnectingWebSocket,
+  type DropEvent,
+  type OutboxOptions,
+  type Provider,
+  type ProviderContext,
+  type ReconnectingEventMap,
+  type ReconnectingOptions,
+  type ReconnectOptions,
+  type StateChangeEvent,
+} from './reconnecting-websocket.ts'
+export type { CloseEventLike, ErrorEventLike, MessageEventLike, SocketEventMap } from './events.ts'
+export type {
+  Data,
+  HeartbeatOptions,
+  ListeningHeartbeat,
+  ProbingHeartbeat,
+  SocketOptions,
 } from './options.ts'
 export type { WebSocketConstructor, WebSocketLike } from './web-socket-like.ts'

@@ -1,6 +1,5 @@
-import { HeartlineError } from '../core/error.ts'
 import type { HeartbeatTiming } from '../core/heartbeat.ts'
-import { numberOption } from '../core/option.ts'
+import { numberOptions, optionError } from '../core/option.ts'
 import type { WebSocketConstructor } from './web-socket-like.ts'
 
 /** What a WebSocket sends. */
@@ -44,37 +43,32 @@ export interface SocketOptions {
   signal?: AbortSignal
 }
 
-/** The defaults of {@link SocketOptions}. */
-export const socketDefaults = { intervalMs: 10_000, timeoutMs: 5_000, connectTimeoutMs: 10_000 } as const
-
 /** The longest delay of a platform's timer. */
 export const MAX_TIMER_MS = 2_147_483_647
 
-/** A time option of {@link SocketOptions}. @throws HeartlineError `ERR_OPTION` */
-export function timerOption(name: string, value: number | undefined, fallback: number): number {
-  return numberOption(name, value, fallback, 100, MAX_TIMER_MS)
-}
-
-/** @throws HeartlineError `ERR_OPTION` if a name is none of the group's options: a misspelt option must not be ignored */
-export function knownOptions(group: string, rest: object): void {
-  for (const name in rest) throw new HeartlineError('ERR_OPTION', `Unknown option \`${group}${name}\`.`)
-}
+/** Default and range of each option that is a number. */
+export const socketRules = {
+  WebSocket: null,
+  heartbeat: null,
+  signal: null,
+  connectTimeoutMs: [10_000, 100, MAX_TIMER_MS],
+} as const
+export const probingRules = {
+  message: null,
+  isReply: null,
+  intervalMs: [10_000, 100, MAX_TIMER_MS],
+  timeoutMs: [5_000, 100, MAX_TIMER_MS],
+} as const
+export const listeningRules = { silenceMs: [NaN, 100, MAX_TIMER_MS] } as const
 
 /** Checks the heartbeat options and brings both kinds into one form. @throws HeartlineError `ERR_OPTION` */
 export function heartbeatTiming(heartbeat: HeartbeatOptions): HeartbeatTiming {
-  const { message, isReply, intervalMs, timeoutMs, silenceMs, ...rest } = heartbeat as ProbingHeartbeat & ListeningHeartbeat
-  knownOptions('heartbeat.', rest)
-  if ((message === undefined) === (silenceMs === undefined)) {
-    throw new HeartlineError('ERR_OPTION', 'Expected either `heartbeat.message` or `heartbeat.silenceMs`.')
+  if ('silenceMs' in heartbeat) {
+    const { silenceMs } = numberOptions('heartbeat.', heartbeat, listeningRules)
+    return { intervalMs: silenceMs, timeoutMs: silenceMs, listenOnly: true }
   }
-  if (isReply && typeof isReply !== 'function') {
-    throw new HeartlineError('ERR_OPTION', 'Expected `heartbeat.isReply` to be a function.')
-  }
-  return message === undefined
-    ? { intervalMs: timerOption('heartbeat.silenceMs', silenceMs, 0), timeoutMs: silenceMs, listenOnly: true }
-    : {
-        intervalMs: timerOption('heartbeat.intervalMs', intervalMs, socketDefaults.intervalMs),
-        timeoutMs: timerOption('heartbeat.timeoutMs', timeoutMs, socketDefaults.timeoutMs),
-        listenOnly: false,
-      }
+  const { message, isReply } = heartbeat
+  if (message === undefined) throw optionError('Expected `heartbeat.message` or `heartbeat.silenceMs`.')
+  if (isReply && typeof isReply !== 'function') throw optionError('Expected `heartbeat.isReply` to be a function.')
+  return { ...numberOptions('heartbeat.', heartbeat, probingRules), listenOnly: false }
 }

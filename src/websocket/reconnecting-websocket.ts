@@ -1,12 +1,12 @@
 import { Connection, type ConnectionState, type RetryPolicy } from '../core/connection.ts'
 import { HeartlineError } from '../core/error.ts'
 import type { Ending } from '../core/link.ts'
-import { numberOption } from '../core/option.ts'
+import { numberOptions, optionError } from '../core/option.ts'
 import { Outbox } from '../core/outbox.ts'
 import { isRetryable, Retry } from '../core/retry.ts'
 import { byteLength, snapshot } from './data.ts'
 import type { SocketEventMap } from './events.ts'
-import { knownOptions, MAX_TIMER_MS, type Data, type ProbingHeartbeat, type SocketOptions } from './options.ts'
+import { MAX_TIMER_MS, type Data, type ProbingHeartbeat, type SocketOptions } from './options.ts'
 import { defineHandlers, now, report, Socket } from './socket.ts'
 
 /** Why a provider is called. */
@@ -93,14 +93,20 @@ export interface ReconnectingEventMap extends SocketEventMap {
   drop: DropEvent
 }
 
-/** The defaults of {@link ReconnectOptions} and {@link OutboxOptions}. */
-export const reconnectingDefaults: {
-  readonly reconnect: Readonly<Required<Omit<ReconnectOptions, 'shouldReconnect'>>>
-  readonly outbox: Readonly<Required<OutboxOptions>>
-} = {
-  reconnect: { minDelayMs: 1_000, maxDelayMs: 30_000, maxAttempts: Infinity, stableAfterMs: 5_000 },
-  outbox: { maxMessages: 1_000, maxBytes: 4_194_304, onOverflow: 'throw', inDoubt: 'report' },
-}
+/** Default and range of each option that is a number. */
+export const reconnectRules = {
+  shouldReconnect: null,
+  minDelayMs: [1_000, 1, MAX_TIMER_MS],
+  maxDelayMs: [30_000, 1, MAX_TIMER_MS],
+  maxAttempts: [Infinity, 0, Infinity],
+  stableAfterMs: [5_000, 0, Infinity],
+} as const
+export const outboxRules = {
+  onOverflow: null,
+  inDoubt: null,
+  maxMessages: [1_000, 0, Infinity],
+  maxBytes: [4_194_304, 0, Infinity],
+} as const
 
 export interface ReconnectingWebSocket {
   onstatechange: ((this: this, event: StateChangeEvent) => any) | null
@@ -132,44 +138,31 @@ export class ReconnectingWebSocket extends Socket<ReconnectingEventMap, Connecti
     options: ReconnectingOptions = {},
   ) {
     const { reconnect = {}, outbox = {}, ...socketOptions } = options
-    const { minDelayMs, maxDelayMs, maxAttempts, stableAfterMs, shouldReconnect, ...otherReconnect } = reconnect
-    const { maxMessages, maxBytes, onOverflow, inDoubt, ...otherOutbox } = outbox
-    knownOptions('reconnect.', otherReconnect)
-    knownOptions('outbox.', otherOutbox)
-    const defaults = reconnectingDefaults
-    const leastMs = numberOption('reconnect.minDelayMs', minDelayMs, defaults.reconnect.minDelayMs, 1, MAX_TIMER_MS)
-    const mostMs = Math.max(leastMs, defaults.reconnect.maxDelayMs)
-    const retry = new Retry(
-      {
-        minDelayMs: leastMs,
-        maxDelayMs: numberOption('reconnect.maxDelayMs', maxDelayMs, mostMs, leastMs, MAX_TIMER_MS),
-        maxAttempts: numberOption('reconnect.maxAttempts', maxAttempts, defaults.reconnect.maxAttempts, 0, Infinity),
-        stableAfterMs: numberOption('reconnect.stableAfterMs', stableAfterMs, defaults.reconnect.stableAfterMs, 0, Infinity),
+    const retryOptions = numberOptions('reconnect.', reconnect, reconnectRules)
+    const limits = numberOptions('outbox.', outbox, outboxRules)
+    if (retryOptions.minDelayMs > retryOptions.maxDelayMs) {
+      throw optionError('Expected `reconnect.maxDelayMs` to be at least `reconnect.minDelayMs`.')
+    }
+    const retry = new Retry(retryOptions, {
+      random: Math.random,
+      isOffline: () => globalThis.navigator?.onLine === false,
+      shouldReconnect: (ending) => {
+        try {
+          return (reconnect.shouldReconnect ?? isRetryable)(ending)
+        } catch (error) {
+          report(error)
+          return true
+        }
       },
-      {
-        random: Math.random,
-        isOffline: () => globalThis.navigator?.onLine === false,
-        shouldReconnect: (ending) => {
-          try {
-            return shouldReconnect ? shouldReconnect(ending) : isRetryable(ending.code)
-          } catch (error) {
-            report(error)
-            return true
-          }
-        },
-      },
-    )
+    })
     super(socketOptions, Connection, retry)
     this.#url = url
     this.#protocols = protocols
     this.#retry = retry
-    this.#outbox = new Outbox({
-      maxMessages: numberOption('outbox.maxMessages', maxMessages, defaults.outbox.maxMessages, 0, Infinity),
-      maxBytes: numberOption('outbox.maxBytes', maxBytes, defaults.outbox.maxBytes, 0, Infinity),
-    })
-    this.#dropsOldest = choiceOption('outbox.onOverflow', onOverflow, ['throw', 'dropOldest'])
-    this.#resends = choiceOption('outbox.inDoubt', inDoubt, ['report', 'resend'])
-    this.#hasReplies = !!(options.heartbeat && (options.heartbeat as ProbingHeartbeat).isReply)
+    this.#outbox = new Outbox(limits)
+    this.#dropsOldest = isSecond('outbox.onOverflow', outbox.onOverflow, ['throw', 'dropOldest'])
+    this.#resends = isSecond('outbox.inDoubt', outbox.inDoubt, ['report', 'resend'])
+    this.#hasReplies = !!(options.heartbeat as ProbingHeartbeat | undefined)?.isReply
     this.start()
   }
 
@@ -290,9 +283,9 @@ async function ask<T>(provider: Provider<T>, context: ProviderContext): Promise<
 }
 
 /** @returns whether the second choice was made; the first one is the default */
-function choiceOption(name: string, value: string | undefined, choices: readonly [string, string]): boolean {
+function isSecond(name: string, value: string | undefined, choices: readonly [string, string]): boolean {
   if (value !== undefined && !choices.includes(value)) {
-    throw new HeartlineError('ERR_OPTION', `Expected \`${name}\` to be one of ${choices.join(', ')}, got ${String(value)}.`)
+    throw optionError(`Expected \`${name}\` to be ${choices.join(' or ')}, got ${String(value)}.`)
   }
   return value === choices[1]
 }

@@ -1,18 +1,18 @@
 import { HeartlineError } from '../core/error.ts'
+import { numberOptions } from '../core/option.ts'
 import type { Ending, Link, LinkEffects, LinkTiming } from '../core/link.ts'
 import { byteLength } from './data.ts'
 import { closeEvent, type SocketEventMap } from './events.ts'
 import {
   heartbeatTiming,
-  knownOptions,
   MAX_TIMER_MS,
-  socketDefaults,
-  timerOption,
+  probingRules,
+  socketRules,
   type Data,
   type ProbingHeartbeat,
   type SocketOptions,
 } from './options.ts'
-import type { WebSocketLike } from './web-socket-like.ts'
+import type { WebSocketConstructor, WebSocketLike } from './web-socket-like.ts'
 
 type Handler = ((this: any, event: any) => any) | null
 type Listener<T, E> = ((this: T, event: E) => any) | { handleEvent(event: E): any } | null
@@ -73,7 +73,8 @@ export abstract class Socket<
   protected transport: WebSocketLike | undefined
   /** Bytes that `send()` was given when nothing could be sent any more; the standard counts them as buffered. */
   protected discardedBytes = 0
-  readonly #options: SocketOptions
+  readonly #WebSocket: WebSocketConstructor
+  readonly #signal: AbortSignal | undefined
   readonly #heartbeat: Partial<ProbingHeartbeat> | undefined
   /** Aborts when the socket is closed for good: takes all listeners on the host away. */
   readonly #closed = new AbortController()
@@ -84,11 +85,12 @@ export abstract class Socket<
 
   protected constructor(options: SocketOptions, Machine: LinkConstructor<L, Rest>, ...rest: Rest) {
     super()
-    const { WebSocket = globalThis.WebSocket, heartbeat, connectTimeoutMs, signal, ...unknown } = options
-    knownOptions('', unknown)
+    const { WebSocket = globalThis.WebSocket, heartbeat, signal } = options
+    const { connectTimeoutMs } = numberOptions('', options, socketRules)
     if (!WebSocket) throw new HeartlineError('ERR_NO_WEBSOCKET', 'No WebSocket here: pass one as option `WebSocket`.')
     signal?.throwIfAborted()
-    this.#options = { ...options, WebSocket }
+    this.#WebSocket = WebSocket
+    this.#signal = signal
     this.#heartbeat = heartbeat as ProbingHeartbeat | undefined
     const timing = heartbeat ? heartbeatTiming(heartbeat) : undefined
     this.link = new Machine(
@@ -97,11 +99,7 @@ export abstract class Socket<
         probe: () => this.#probe(),
         ended: (ending) => this.ended(ending),
       },
-      {
-        connectTimeoutMs: timerOption('connectTimeoutMs', connectTimeoutMs, socketDefaults.connectTimeoutMs),
-        closeTimeoutMs: timing?.timeoutMs ?? socketDefaults.timeoutMs,
-        heartbeat: timing,
-      },
+      { connectTimeoutMs, closeTimeoutMs: timing?.timeoutMs ?? probingRules.timeoutMs[0], heartbeat: timing },
       ...rest,
     )
   }
@@ -183,7 +181,7 @@ export abstract class Socket<
     this.link.connect(now())
     this.#arm()
     const options = { signal: this.#closed.signal }
-    this.#options.signal?.addEventListener('abort', () => this.close(), options)
+    this.#signal?.addEventListener('abort', () => this.close(), options)
     const { document } = globalThis
     const onSignal = ({ type, persisted }: { type: string; persisted?: boolean }): void => {
       if (type === 'pagehide') this.link.hide(now())
@@ -196,7 +194,7 @@ export abstract class Socket<
 
   /** Makes the transport of the current attempt. Throws what the WebSocket constructor throws. */
   protected attach(url: string | URL, protocols: string | string[] | undefined): void {
-    const transport = new this.#options.WebSocket!(url, protocols)
+    const transport = new this.#WebSocket(url, protocols)
     this.transport = transport
     transport.binaryType = this.#binaryType
     transport.onopen = () => {

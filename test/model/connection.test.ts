@@ -43,7 +43,7 @@ function run(schedule: Schedule) {
     {
       random: () => schedule.random[randomIndex++ % schedule.random.length]!,
       isOffline: () => false,
-      shouldReconnect: ({ code }) => isRetryable(code),
+      shouldReconnect: isRetryable,
     },
   )
   let transport = 0
