@@ -30,8 +30,10 @@ export class Heartbeat {
   /** The current window was begun by a wake-up or after a late timer; a wake-up must not move its verdict again. */
   #isFresh = false
   #probeAt: number
-  /** When the probe that is still unanswered went out; NaN when there are several, so that no reply can be matched. */
-  #probedAt: number | undefined
+  /** Probes without a reply. */
+  #unanswered = 0
+  /** When the only one of them went out; NaN while there are several or none, so that no reply can be matched. */
+  #probedAt = NaN
   /** Until then the peer has time to answer the last probe that was sent by the timer. */
   #answerBy = 0
   #bufferedBytes = 0
@@ -58,10 +60,11 @@ export class Heartbeat {
     this.#patience.reset()
     this.#patience.start(now, intervalMs)
     this.#probing = listenOnly
+    this.#probeAt = Math.max(this.#probeAt, now)
     if (isReply) {
-      const roundTripMs = now - (this.#probedAt ?? NaN)
-      if (roundTripMs >= 0) this.latency.sample(roundTripMs)
-      this.#probedAt = undefined
+      if (this.#probedAt >= 0) this.latency.sample(now - this.#probedAt)
+      this.#probedAt = NaN
+      this.#unanswered = Math.max(0, this.#unanswered - 1)
     }
   }
 
@@ -99,7 +102,7 @@ export class Heartbeat {
     this.#isFresh = isFresh
     this.#probing = true
     this.#probeAt = now + intervalMs
-    this.#probedAt = this.#probedAt === undefined ? now : NaN
+    this.#probedAt = this.#unanswered++ ? NaN : now
     if (!isFresh) this.#answerBy = now + timeoutMs
     // A fresh probe has little time, but takes none from one before it.
     const leastMs = Math.min(timeoutMs, Math.max(WAKE_TIMEOUT_MS, 4 * (this.latency.smoothedMs ?? 0)))

@@ -11,7 +11,8 @@ export interface ProbingHeartbeat {
   message: Data | (() => Data)
   /**
    * Tells the answer to a heartbeat from other messages. Such answers are hidden from the application, and only they
-   * give latency. Without it nothing is hidden and there is no latency. Any message is a sign of life either way.
+   * give latency: the server must answer every heartbeat, once. Without it nothing is hidden and there is no latency.
+   * Any message is a sign of life either way.
    */
   isReply?: (data: any) => boolean
   /** Milliseconds from one heartbeat to the next, 100 to 2147483647. @default 10000 */

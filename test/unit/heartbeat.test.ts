@@ -68,10 +68,13 @@ test('only a reply gives latency, and only when it is clear which probe it answe
   next(heartbeat)
   heartbeat.wake(20_001)
   heartbeat.received(20_500, true)
+  const { at } = next(heartbeat)
+  heartbeat.received(at + 1, true)
+  heartbeat.received(at + 2, true)
   expect(heartbeat.latency.smoothedMs).toBe(30)
-  next(heartbeat)
-  heartbeat.received(heartbeat.deadline, true)
-  expect(heartbeat.latency.smoothedMs).toBeGreaterThan(30)
+  const again = next(heartbeat)
+  heartbeat.received(again.at + 110, true)
+  expect(heartbeat.latency.smoothedMs).toBe(40)
 })
 
 test('a reply without a probe gives no latency', () => {
