@@ -6,6 +6,11 @@ const project = (name: string, testTimeout: number) => ({
 
 export default defineConfig({
   test: {
-    projects: [project('unit', 10_000), project('model', 120_000), project('integration', 60_000), project('browser', 120_000)],
+    projects: [
+      project('unit', 10_000),
+      project('model', 120_000),
+      project('integration', 60_000),
+      project('browser', 120_000),
+    ],
   },
 })

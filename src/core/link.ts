@@ -90,7 +90,12 @@ export class Link {
       if (action) this.effects.probe()
       else if (action === false) {
         const wasHeard = this.receivedAt > this.#openedAt
-        this.#end(now, 'heartbeat', CloseCode.heartbeatTimeout, wasHeard ? 'heartbeat timeout' : 'heartbeat never answered')
+        this.#end(
+          now,
+          'heartbeat',
+          CloseCode.heartbeatTimeout,
+          wasHeard ? 'heartbeat timeout' : 'heartbeat never answered',
+        )
       }
     } else if (this.#patience.check(now) === 'over') {
       if (this.readyState) this.#end(now, 'application', 1006, 'closing timeout')
@@ -114,7 +119,13 @@ export class Link {
 
   /** The transport has closed by itself, or the closing handshake is complete. */
   ended(now: number, code: number, reason: string, wasClean: boolean): void {
-    this.#end(now, (['refused', 'closed', 'application'] as const)[this.readyState as 0 | 1 | 2], code, reason, wasClean)
+    this.#end(
+      now,
+      (['refused', 'closed', 'application'] as const)[this.readyState as 0 | 1 | 2],
+      code,
+      reason,
+      wasClean,
+    )
   }
 
   /** The attempt failed before there was a transport. */

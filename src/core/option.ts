@@ -41,7 +41,8 @@ export function numberOptions<Rules extends Record<string, OptionRule>>(
   const numbers: Record<string, number> = {}
   for (const name in rules) {
     const rule = rules[name]
-    if (rule) numbers[name] = numberOption(group + name, (given as Record<string, number>)[name], rule[0], rule[1], rule[2])
+    if (rule)
+      numbers[name] = numberOption(group + name, (given as Record<string, number>)[name], rule[0], rule[1], rule[2])
   }
   return numbers as OptionNumbers<Rules>
 }

@@ -15,11 +15,5 @@ export {
   type StateChangeEvent,
 } from './reconnecting-websocket.ts'
 export type { CloseEventLike, ErrorEventLike, MessageEventLike, SocketEventMap } from './events.ts'
-export type {
-  Data,
-  HeartbeatOptions,
-  ListeningHeartbeat,
-  ProbingHeartbeat,
-  SocketOptions,
-} from './options.ts'
+export type { Data, HeartbeatOptions, ListeningHeartbeat, ProbingHeartbeat, SocketOptions } from './options.ts'
 export type { WebSocketConstructor, WebSocketLike } from './web-socket-like.ts'

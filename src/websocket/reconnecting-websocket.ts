@@ -7,7 +7,7 @@ import { isRetryable, Retry } from '../core/retry.ts'
 import { byteLength, snapshot } from './data.ts'
 import type { SocketEventMap } from './events.ts'
 import { MAX_TIMER_MS, type Data, type ProbingHeartbeat, type SocketOptions } from './options.ts'
-import { defineHandlers, now, report, Socket } from './socket.ts'
+import { getHandler, now, report, setHandler, Socket } from './socket.ts'
 
 /** Why a provider is called. */
 export interface ProviderContext {
@@ -108,11 +108,6 @@ export const outboxRules = {
   maxBytes: [4_194_304, 0, Infinity],
 } as const
 
-export interface ReconnectingWebSocket {
-  onstatechange: ((this: this, event: StateChangeEvent) => any) | null
-  ondrop: ((this: this, event: DropEvent) => any) | null
-}
-
 /**
  * A WebSocket that notices its own death and opens a new connection, one attempt at a time, without waiting for the
  * dead one. `open` and `close` fire for each connection; `statechange` tells everything.
@@ -181,6 +176,22 @@ export class ReconnectingWebSocket extends Socket<ReconnectingEventMap, Connecti
     return this.state === 'waiting' ? Math.max(0, this.link.retryAt - now()) : undefined
   }
 
+  get onstatechange(): ((this: this, event: StateChangeEvent) => any) | null {
+    return getHandler(this, 'statechange')
+  }
+
+  set onstatechange(handler: ((this: this, event: StateChangeEvent) => any) | null) {
+    setHandler(this, 'statechange', handler)
+  }
+
+  get ondrop(): ((this: this, event: DropEvent) => any) | null {
+    return getHandler(this, 'drop')
+  }
+
+  set ondrop(handler: ((this: this, event: DropEvent) => any) | null) {
+    setHandler(this, 'drop', handler)
+  }
+
   /** As the standard has it, and what is held while there is no connection. */
   override get bufferedAmount(): number {
     return super.bufferedAmount + (this.readyState === 1 ? 0 : this.#outbox.bytes)
@@ -234,7 +245,8 @@ export class ReconnectingWebSocket extends Socket<ReconnectingEventMap, Connecti
         this.attach(url, protocols)
       })
       .catch((cause: unknown) => {
-        if (isCurrent()) this.failed(new HeartlineError('ERR_PROVIDER', `No connection could be made: ${String(cause)}`, { cause }))
+        if (isCurrent())
+          this.failed(new HeartlineError('ERR_PROVIDER', `No connection could be made: ${String(cause)}`, { cause }))
       })
   }
 
@@ -289,5 +301,3 @@ function isSecond(name: string, value: string | undefined, choices: readonly [st
   }
   return value === choices[1]
 }
-
-defineHandlers(ReconnectingWebSocket.prototype, ['statechange', 'drop'])

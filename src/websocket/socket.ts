@@ -20,6 +20,36 @@ type Listener<T, E> = ((this: T, event: E) => any) | { handleEvent(event: E): an
 /** A clock that differs from the timers' one by this much more than before has jumped: the host was asleep. */
 const CLOCK_JUMP_MS = 1_000
 
+/** What an event handler attribute holds, and the one listener that calls it. */
+interface Attribute {
+  handler: Handler
+  handleEvent(event: Event): void
+}
+
+const attributes = new WeakMap<EventTarget, Record<string, Attribute>>()
+
+/** Value of an event handler attribute such as `onopen`. */
+export function getHandler(target: EventTarget, type: string): Handler {
+  return attributes.get(target)?.[type]?.handler ?? null
+}
+
+/** Sets an event handler attribute. @see WHATWG HTML, event handlers */
+export function setHandler(target: EventTarget, type: string, value: unknown): void {
+  const handler = typeof value === 'function' ? (value as Handler) : null
+  const all = attributes.get(target) ?? {}
+  const attribute = (all[type] ??= {
+    handler: null,
+    handleEvent(event) {
+      this.handler?.call(target, event)
+    },
+  })
+  attributes.set(target, all)
+  // As the standard has it, another handler takes the place of the one before among the listeners.
+  if (!handler) target.removeEventListener(type, attribute)
+  else if (!attribute.handler) target.addEventListener(type, attribute)
+  attribute.handler = handler
+}
+
 /** @see WHATWG WebSockets, the `WebSocket` interface */
 export interface Socket<Events extends SocketEventMap> {
   readonly CONNECTING: 0
@@ -53,7 +83,11 @@ export interface Socket<Events extends SocketEventMap> {
 }
 
 /** The machine that a socket is the shell of. */
-type LinkConstructor<L extends Link, Rest extends unknown[]> = new (effects: LinkEffects, timing: LinkTiming, ...rest: Rest) => L
+type LinkConstructor<L extends Link, Rest extends unknown[]> = new (
+  effects: LinkEffects,
+  timing: LinkTiming,
+  ...rest: Rest
+) => L
 
 /**
  * The part that both classes share: the WHATWG WebSocket interface in front of a {@link Link}, which decides
@@ -163,7 +197,10 @@ export abstract class Socket<
    */
   close(code?: number, reason = ''): void {
     if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
-      throw new DOMException(`Expected the close code 1000 or one from 3000 to 4999, got ${code}.`, 'InvalidAccessError')
+      throw new DOMException(
+        `Expected the close code 1000 or one from 3000 to 4999, got ${code}.`,
+        'InvalidAccessError',
+      )
     }
     if (byteLength(reason) > 123) throw new DOMException('Expected a reason of at most 123 bytes.', 'SyntaxError')
     if (!this.link.close(now())) return
@@ -314,33 +351,15 @@ for (const target of [Socket, Socket.prototype]) {
   )
 }
 
-/** Gives a prototype the event handler attributes `onopen`, `onmessage`, … @see WHATWG HTML, event handlers */
-export function defineHandlers(prototype: EventTarget, types: readonly string[]): void {
-  for (const type of types) {
-    const listeners = new WeakMap<EventTarget, { handler: Handler; handleEvent(event: Event): void }>()
-    Object.defineProperty(prototype, 'on' + type, {
-      enumerable: true,
-      configurable: true,
-      get(this: EventTarget) {
-        return listeners.get(this)?.handler ?? null
-      },
-      set(this: EventTarget, value: unknown) {
-        const handler = typeof value === 'function' ? (value as Handler) : null
-        let listener = listeners.get(this)
-        if (!listener) {
-          const created = {
-            handler: null as Handler,
-            handleEvent: (event: Event) => created.handler?.call(this, event),
-          }
-          listeners.set(this, (listener = created))
-        }
-        // As the standard has it, another handler takes the place of the one before among the listeners.
-        if (!handler) this.removeEventListener(type, listener)
-        else if (!listener.handler) this.addEventListener(type, listener)
-        listener.handler = handler
-      },
-    })
-  }
+for (const type of ['open', 'message', 'error', 'close']) {
+  Object.defineProperty(Socket.prototype, 'on' + type, {
+    enumerable: true,
+    configurable: true,
+    get(this: Socket) {
+      return getHandler(this, type)
+    },
+    set(this: Socket, value: unknown) {
+      setHandler(this, type, value)
+    },
+  })
 }
-
-defineHandlers(Socket.prototype, ['open', 'message', 'error', 'close'])

@@ -76,7 +76,11 @@ function watch(schedule: Schedule, path: Path) {
 
 const pauses = (kind: Pause['kind'], minGapMs: number) =>
   fc.array(
-    fc.record({ afterMs: fc.integer({ min: minGapMs, max: minGapMs + 30_000 }), forMs: fc.integer({ min: 1, max: 90_000 }), kind: fc.constant(kind) }),
+    fc.record({
+      afterMs: fc.integer({ min: minGapMs, max: minGapMs + 30_000 }),
+      forMs: fc.integer({ min: 1, max: 90_000 }),
+      kind: fc.constant(kind),
+    }),
     { maxLength: 6 },
   )
 
@@ -124,7 +128,10 @@ test('[P1] a dead path is detected after any pauses, and within the bound of the
 
 test('[P1] with listenOnly, silence of silenceMs is death', () => {
   check('listen only', fc.tuple(schedules(noPauses), deaths), 2_000, ([schedule, deadAtMs]) => {
-    const { deadAt, lastReceivedAt, probes } = watch({ ...schedule, wakeAtMs: [] }, { deadAtMs, untilMs: 300_000, listenOnly: true })
+    const { deadAt, lastReceivedAt, probes } = watch(
+      { ...schedule, wakeAtMs: [] },
+      { deadAtMs, untilMs: 300_000, listenOnly: true },
+    )
     expect(deadAt).toBeCloseTo(lastReceivedAt + schedule.intervalMs, 3)
     expect(probes).toEqual([])
   })
@@ -154,7 +161,10 @@ test('[INV-LIVE] a live peer is never declared dead when all timers are throttle
   const throttled = fc.tuple(schedules(noPauses), fc.integer({ min: 0, max: 60_000 }))
   check('throttled', throttled, 2_000, ([schedule, timerLatenessMs]) => {
     expect(watch(schedule, { timerLatenessMs, untilMs: 1_000_000 }).deadAt).toBe(Infinity)
-    const { deadAt } = watch({ ...schedule, pushGapsMs: [], wakeAtMs: [] }, { timerLatenessMs, deadAtMs: 0, untilMs: 10_000_000 })
+    const { deadAt } = watch(
+      { ...schedule, pushGapsMs: [], wakeAtMs: [] },
+      { timerLatenessMs, deadAtMs: 0, untilMs: 10_000_000 },
+    )
     const { intervalMs, timeoutMs } = schedule
     expect(deadAt).toBeLessThanOrEqual(intervalMs + timeoutMs + 30 * (timerLatenessMs + 1) + 1e-6)
   })

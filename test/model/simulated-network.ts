@@ -55,7 +55,8 @@ export class SimulatedNetwork {
   }
 
   push(text: string): void {
-    for (const transport of this.transports) if (transport.isAccepted) transport.fromServer(() => transport.deliver(text))
+    for (const transport of this.transports)
+      if (transport.isAccepted) transport.fromServer(() => transport.deliver(text))
   }
 
   begin(transport: SimulatedTransport): void {

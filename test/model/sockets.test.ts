@@ -20,8 +20,14 @@ interface Schedule {
 const harmless: fc.Arbitrary<Step> = fc.oneof(
   { weight: 10, arbitrary: fc.record({ kind: fc.constant('send' as const) }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('push' as const) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('freeze' as const), forMs: fc.integer({ min: 1, max: 60_000 }) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('jump' as const), byMs: fc.integer({ min: -60_000, max: 3_600_000 }) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('freeze' as const), forMs: fc.integer({ min: 1, max: 60_000 }) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('jump' as const), byMs: fc.integer({ min: -60_000, max: 3_600_000 }) }),
+  },
 )
 const anything: fc.Arbitrary<Step> = fc.oneof(
   { weight: 6, arbitrary: harmless },
@@ -33,13 +39,19 @@ const anything: fc.Arbitrary<Step> = fc.oneof(
       direction: fc.constantFrom('both' as const, 'clientToServer' as const, 'serverToClient' as const),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('cut' as const), code: fc.constantFrom(1001, 1006, 1012, 4000) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('cut' as const), code: fc.constantFrom(1001, 1006, 1012, 4000) }),
+  },
 )
 const schedules = (steps: fc.Arbitrary<Step>): fc.Arbitrary<Schedule> =>
   fc.record({
     delayMs: fc.integer({ min: 1, max: 200 }),
     steps: fc.array(
-      fc.record({ afterMs: fc.oneof(fc.integer({ min: 0, max: 50 }), fc.integer({ min: 0, max: 20_000 })), step: steps }),
+      fc.record({
+        afterMs: fc.oneof(fc.integer({ min: 0, max: 50 }), fc.integer({ min: 0, max: 20_000 })),
+        step: steps,
+      }),
       { maxLength: 40, size: 'max' },
     ),
   })

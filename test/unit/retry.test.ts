@@ -51,7 +51,22 @@ test('a hidden page is no failed attempt', () => {
 
 test('close codes say whether there is hope', () => {
   const hopeless = [1000, 1003, 1007, 1008, 1010, 4900, 4999]
-  const hopeful = [1001, 1002, 1005, 1006, 1009, 1011, 1012, 1013, 1014, 1015, 3000, 4000, 4899, ...Object.values(CloseCode)]
+  const hopeful = [
+    1001,
+    1002,
+    1005,
+    1006,
+    1009,
+    1011,
+    1012,
+    1013,
+    1014,
+    1015,
+    3000,
+    4000,
+    4899,
+    ...Object.values(CloseCode),
+  ]
   expect(hopeless.filter((code) => isRetryable({ code }))).toEqual([])
   expect(hopeful.filter((code) => !isRetryable({ code }))).toEqual([])
 })
