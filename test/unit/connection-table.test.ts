@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Connection, type ConnectionState } from '../../src/core/connection.ts'
 import { CloseCode } from '../../src/protocol/close-codes.ts'
+import { readDocument, table as markdownTable } from './documents.ts'
 
 /** The table of ARCHITECTURE.md: what every input leads to in every state, and the effects in order. */
 type Input =
@@ -154,6 +155,21 @@ describe.each(Object.keys(table) as ConnectionState[])('%s', (state) => {
     feed[input]()
     expect([connection.state, ...effects]).toEqual(table[state][input])
   })
+})
+
+test('ARCHITECTURE.md has the same table', () => {
+  const [header, ...rows] = markdownTable(readDocument('ARCHITECTURE.md'), 'input')
+  const states = header!.slice(1) as ConnectionState[]
+  const written = rows.flatMap(([input, ...cells]) => cells.map((cell, index) => `${states[index]}, ${input}: ${cell}`))
+  const expected = rows.flatMap(([input]) =>
+    states.map((state) => {
+      const [next, ...effects] = table[state][input as Input]
+      const cell = effects.length ? `${next}: ${effects.join(', ')}` : next === state ? '·' : next
+      return `${state}, ${input}: ${cell}`
+    }),
+  )
+  expect(written).toEqual(expected)
+  expect(states.length * rows.length).toBe(60)
 })
 
 test('a listener that closes the connection from inside `ended` stops the attempt that would have followed', () => {

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest'
+import type { OptionRule } from '../../src/core/option.ts'
+import { CloseCode } from '../../src/protocol/close-codes.ts'
+import { listeningRules, probingRules, socketRules } from '../../src/websocket/options.ts'
+import { outboxRules, reconnectRules } from '../../src/websocket/reconnecting-websocket.ts'
+import { readDocument, table } from './documents.ts'
+
+const reference = readDocument('docs/websocket.md')
+
+/** Name → default and range of every option, as the reference has them. */
+const documented = new Map(
+  reference
+    .split('\n')
+    .filter((line) => /^\| `\w+(\.\w+)?` +\|/.test(line))
+    .map((line) => line.split('|').map((cell) => cell.trim().replaceAll('`', '')))
+    .map(([, name, fallback, range]) => [name!, `${fallback} | ${range}`]),
+)
+
+const groups: [group: string, rules: Record<string, OptionRule>][] = [
+  ['', socketRules],
+  ['heartbeat.', probingRules],
+  ['heartbeat.', listeningRules],
+  ['reconnect.', reconnectRules],
+  ['outbox.', outboxRules],
+]
+
+test.each(groups)('the reference has default and range of each option %s', (group, rules) => {
+  for (const [name, rule] of Object.entries(rules)) {
+    expect(documented.has(group + name), `${group + name} is documented`).toBe(true)
+    if (!rule) continue
+    const [fallback, least, most] = rule
+    expect(documented.get(group + name), group + name).toBe(
+      `${Number.isNaN(fallback) ? '' : fallback} | ${least} to ${most}`,
+    )
+  }
+})
+
+test('the reference has every close code, and no other', () => {
+  const rows = table(reference, 'code').slice(1)
+  expect(Object.fromEntries(rows.map(([code, name]) => [name, Number(code)]))).toEqual(CloseCode)
+})
+
+test('the reference has every error code, and no other', () => {
+  const [, union] = /export type ErrorCode =(.*?)\n\n/s.exec(readDocument('src/core/error.ts'))!
+  const codes = [...union!.matchAll(/'(ERR_\w+)'/g)].map(([, code]) => code)
+  const section = reference.slice(reference.indexOf('## Error codes'))
+  expect(
+    table(section, 'code')
+      .slice(1)
+      .map(([code]) => code),
+  ).toEqual(codes)
+})
