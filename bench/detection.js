@@ -122,5 +122,7 @@ export async function measureDetection() {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { rows } = await measureDetection()
-  console.table(rows.map((row) => ({ ...row, ...Object.fromEntries(FAULTS.map((f) => [f, row[f] ?? `> ${WATCH_MS}`])) })))
+  console.table(
+    rows.map((row) => ({ ...row, ...Object.fromEntries(FAULTS.map((f) => [f, row[f] ?? `> ${WATCH_MS}`])) })),
+  )
 }
