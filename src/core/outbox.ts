@@ -20,12 +20,16 @@ export class Outbox<T> {
   bytes = 0
   /** Messages that would be in doubt now but were let go, because the limits were reached while the transport was open. */
   untracked = 0
-  #entries: Entry<T>[] = []
-  /** How many of the entries, from the front, went into the current transport. */
-  #sent = 0
-  /** For each probe without a reply, oldest first, how many of those went before it. */
-  #probes: number[] = []
   readonly limits: OutboxLimits
+  #entries: Entry<T>[] = []
+  /** How many of the entries, from the front, are gone. They are cut off now and then, not one by one. */
+  #gone = 0
+  /** Number of the first entry, counted from the beginning. */
+  #first = 0
+  /** Number of the first entry that did not go into the current transport. */
+  #unsent = 0
+  /** For each probe without a reply, oldest first, the number of the first entry that did not go before it. */
+  #probes: number[] = []
 
   constructor(limits: OutboxLimits) {
     this.limits = limits
@@ -33,12 +37,12 @@ export class Outbox<T> {
 
   /** How many messages wait for a transport. */
   get held(): number {
-    return this.#entries.length - this.#sent
+    return this.#first + this.#size - this.#unsent
   }
 
   /** Whether a message of that size can be held without giving anything up. */
   hasRoom(bytes: number): boolean {
-    return this.#entries.length < this.limits.maxMessages && this.bytes + bytes <= this.limits.maxBytes
+    return this.#size < this.limits.maxMessages && this.bytes + bytes <= this.limits.maxBytes
   }
 
   /** Holds a message until there is a transport. */
@@ -49,13 +53,13 @@ export class Outbox<T> {
 
   /** Notes a message that has just gone into the open transport, forgetting the oldest ones if there is no room. */
   track(data: T, bytes: number): void {
-    while (this.#sent && !this.hasRoom(bytes)) {
-      this.#remove(1)
+    while (this.#unsent > this.#first && !this.hasRoom(bytes)) {
+      this.#removeTo(this.#first + 1)
       this.untracked++
     }
     if (this.hasRoom(bytes)) {
       this.hold(data, bytes)
-      this.#sent++
+      this.#unsent++
     } else {
       this.untracked++
     }
@@ -63,50 +67,64 @@ export class Outbox<T> {
 
   /** Gives up the oldest held message. Only while there is no transport. */
   dropOldest(): T | undefined {
-    return this.#remove(1)[0]
+    return this.#removeTo(this.#first + 1)[0]
   }
 
   /** Hands over what is held, in order, until `send` says that it did not take it. What it took is in doubt. */
   flush(send: (data: T) => boolean): void {
-    while (this.#sent < this.#entries.length && send(this.#entries[this.#sent]!.data)) this.#sent++
+    while (this.held && send(this.#entries[this.#gone + this.#unsent - this.#first]!.data)) this.#unsent++
   }
 
   /** A probe follows all that was sent so far. */
   probed(): void {
-    if (this.#probes.length < MAX_PROBES) this.#probes.push(this.#sent)
+    if (this.#probes.length < MAX_PROBES) this.#probes.push(this.#unsent)
   }
 
   /** The oldest probe without a reply was answered: all that went before it has arrived. */
   replied(): void {
-    this.#remove(this.#probes.shift() ?? 0)
-    if (!this.#sent) this.untracked = 0
+    this.#removeTo(this.#probes.shift() ?? 0)
+    if (this.#unsent === this.#first) this.untracked = 0
   }
 
   /** All that was sent counts as arrived. */
   arrived(): void {
-    this.#remove(this.#sent)
+    this.#removeTo(this.#unsent)
     this.untracked = 0
   }
 
   /** The transport is gone. What went into it is taken out and returned or, if `resend`, held once more. */
   lost(resend: boolean): T[] {
-    const inDoubt = resend ? [] : this.#remove(this.#sent)
-    this.#sent = this.untracked = 0
+    const inDoubt = resend ? [] : this.#removeTo(this.#unsent)
+    this.#unsent = this.#first
     this.#probes = []
+    this.untracked = 0
     return inDoubt
   }
 
   /** Takes all out that was never sent. Only after {@link lost}. */
   clear(): T[] {
-    return this.#remove(this.#entries.length)
+    return this.#removeTo(this.#first + this.#size)
   }
 
-  #remove(count: number): T[] {
-    if (!count) return []
-    const removed = this.#entries.splice(0, count)
-    for (const { bytes } of removed) this.bytes -= bytes
-    this.#sent = Math.max(0, this.#sent - count)
-    this.#probes = this.#probes.map((sent) => Math.max(0, sent - count))
-    return removed.map(({ data }) => data)
+  get #size(): number {
+    return this.#entries.length - this.#gone
+  }
+
+  /** Takes out the entries before that number. */
+  #removeTo(number: number): T[] {
+    const removed: T[] = []
+    for (; this.#first < number; this.#first++) {
+      const { data, bytes } = this.#entries[this.#gone]!
+      // Nothing keeps the data alive until the entries are cut off.
+      this.#entries[this.#gone++] = undefined!
+      removed.push(data)
+      this.bytes -= bytes
+    }
+    this.#unsent = Math.max(this.#unsent, this.#first)
+    if (this.#gone > this.#entries.length / 2) {
+      this.#entries.splice(0, this.#gone)
+      this.#gone = 0
+    }
+    return removed
   }
 }

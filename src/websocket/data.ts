@@ -1,8 +1,10 @@
 import type { Data } from './options.ts'
 
+const encoder = /* @__PURE__ */ new TextEncoder()
+
 /** Bytes that the data takes on the wire, framing aside. */
 export function byteLength(data: Data): number {
-  if (typeof data !== 'object') return new TextEncoder().encode(data).length
+  if (typeof data !== 'object') return encoder.encode(data).length
   return 'size' in data ? data.size : data.byteLength
 }
 
