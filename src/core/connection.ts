@@ -16,9 +16,10 @@ export type ConnectionState = 'connecting' | 'open' | 'closing' | 'closed' | 'wa
 export interface RetryPolicy {
   /**
    * @param upMs how long the connection that ended was known to work; 0 if it never opened
+   * @param isAlone this client alone was cut off, so that its first attempt need not be spread
    * @returns the delay in milliseconds, or `undefined` to give up
    */
-  next(ending: Ending, upMs: number): number | undefined
+  next(ending: Ending, upMs: number, isAlone: boolean): number | undefined
 }
 
 /** Least time from one attempt to the next that a wake-up may ask for. */
@@ -73,9 +74,9 @@ export class Connection extends Link {
     else super.hide(now)
   }
 
-  protected override over(now: number, ending: Ending, upMs: number): void {
-    const delayMs = this.readyState < 2 ? this.#retry.next(ending, upMs) : undefined
-    if (delayMs === undefined) return super.over(now, ending, upMs)
+  protected override over(now: number, ending: Ending, upMs: number, isAlone: boolean): void {
+    const delayMs = this.readyState < 2 ? this.#retry.next(ending, upMs, isAlone) : undefined
+    if (delayMs === undefined) return super.over(now, ending, upMs, isAlone)
     this.readyState = 0
     this.retryAt = now + delayMs
     this.#pause = 'waiting'

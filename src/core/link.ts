@@ -45,6 +45,9 @@ export interface LinkEffects {
   ended(ending: Ending): void
 }
 
+/** An end within this time after a wake-up is one of its consequences: a browser closes what it had frozen. */
+const WAKE_GRACE_MS = 5_000
+
 /**
  * The life of one transport, from the attempt to the end: 0 connecting, 1 open, 2 closing, 3 closed.
  *
@@ -61,6 +64,7 @@ export class Link {
   readonly #timing: LinkTiming
   readonly #patience = new Patience()
   #openedAt = 0
+  #wokenAt = -Infinity
   /** There is an attempt, a transport or a closing handshake that can end. */
   #isActive = false
 
@@ -147,6 +151,7 @@ export class Link {
 
   /** The host woke up, came online, became visible or was restored: find out now. */
   wake(now: number): void {
+    this.#wokenAt = now
     if (this.readyState === 1 && this.heartbeat?.wake(now)) this.effects.probe()
   }
 
@@ -155,8 +160,13 @@ export class Link {
     if (this.readyState < 2) this.#end(now, 'pagehide', CloseCode.pageHidden, 'page hidden')
   }
 
-  /** Takes the end of the transport. @param upMs how long it was known to work; 0 if it never opened */
-  protected over(_now: number, ending: Ending, _upMs: number): void {
+  /**
+   * Takes the end of the transport.
+   *
+   * @param upMs how long it was known to work; 0 if it never opened
+   * @param isAlone this client alone was cut off: its path died, or its host had just woken up
+   */
+  protected over(_now: number, ending: Ending, _upMs: number, _isAlone: boolean): void {
     this.readyState = 3
     this.effects.ended(ending)
   }
@@ -166,7 +176,8 @@ export class Link {
     this.#isActive = false
     // Silence that led to a verdict does not count as known to work.
     const upMs = this.readyState === 1 ? (cause === 'heartbeat' ? this.receivedAt : now) - this.#openedAt : 0
+    const isAlone = cause === 'heartbeat' || (cause === 'closed' && now - this.#wokenAt < WAKE_GRACE_MS)
     this.#patience.deadline = Infinity
-    this.over(now, { code, reason, wasClean, cause }, upMs)
+    this.over(now, { code, reason, wasClean, cause }, upMs, isAlone)
   }
 }

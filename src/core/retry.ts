@@ -1,4 +1,3 @@
-import { CloseCode } from '../protocol/close-codes.ts'
 import type { RetryPolicy } from './connection.ts'
 import type { Ending } from './link.ts'
 
@@ -38,13 +37,12 @@ export class Retry implements RetryPolicy {
     this.#ask = questions
   }
 
-  next(ending: Ending, upMs: number): number | undefined {
+  next(ending: Ending, upMs: number, isAlone: boolean): number | undefined {
     const { minDelayMs, maxDelayMs, maxAttempts, stableAfterMs } = this.#options
     if (ending.cause === 'pagehide') return 0
     if (upMs >= stableAfterMs) this.attempts = 0
     if (!this.#ask.shouldReconnect(ending) || this.attempts >= maxAttempts) return
     const capMs = Math.min(maxDelayMs, minDelayMs * 2 ** this.attempts)
-    const isAlone = ending.code === CloseCode.heartbeatTimeout
     return this.attempts++ === 0 && isAlone ? 0 : this.#ask.isOffline() ? maxDelayMs : this.#ask.random() * capMs
   }
 }

@@ -7,9 +7,9 @@
  * @see RFC 6455, section 7.4.2
  */
 export const CloseCode = {
-  /** Nothing was received in time: the path is dead. Given locally, never seen on the wire. */
+  /** Nothing was received in time: the path is dead. Given locally; a peer that can still hear sees it too. */
   heartbeatTimeout: 4701,
-  /** The page went away (`pagehide`), into the back/forward cache or for good. Given locally; the server sees 1000. */
+  /** The page went away (`pagehide`), into the back/forward cache or for good. Given locally; the server sees it too. */
   pageHidden: 4702,
   /** The attempt did not reach the open state within `connectTimeoutMs`. Given locally. */
   connectTimeout: 4801,

@@ -3,9 +3,9 @@ import type { Data } from './options.ts'
 const encoder = /* @__PURE__ */ new TextEncoder()
 
 /** Bytes that the data takes on the wire, framing aside. */
-export function byteLength(data: Data): number {
-  if (typeof data !== 'object') return encoder.encode(data).length
-  return 'size' in data ? data.size : data.byteLength
+export function byteLength(data: unknown): number {
+  if (data instanceof Blob) return data.size
+  return ArrayBuffer.isView(data) || data instanceof ArrayBuffer ? data.byteLength : encoder.encode(String(data)).length
 }
 
 /**

@@ -189,7 +189,7 @@ export abstract class Socket<
   }
 
   /**
-   * Closes for good. The `close` event follows when the closing handshake is complete, or when it has taken as long as
+   * Closes for good; a reason without a code goes with 1000. The `close` event follows when the closing handshake is complete, or when it has taken as long as
    * a heartbeat may (`timeoutMs`).
    *
    * @throws DOMException `InvalidAccessError` for a code that is neither 1000 nor from 3000 to 4999, `SyntaxError` for
@@ -205,8 +205,12 @@ export abstract class Socket<
     if (byteLength(reason) > 123) throw new DOMException('Expected a reason of at most 123 bytes.', 'SyntaxError')
     if (!this.link.close(now())) return
     this.changed()
-    if (this.transport?.onclose) this.transport.close(code, reason)
-    else queueMicrotask(() => this.#transportClosed({ code: code ?? 1005, reason, wasClean: false }))
+    if (reason) code ??= 1000
+    // Chromium takes an `undefined` that is passed for a code, and refuses it.
+    if (!this.transport?.onclose)
+      queueMicrotask(() => this.#transportClosed({ code: code ?? 1005, reason, wasClean: false }))
+    else if (code === undefined) this.transport.close()
+    else this.transport.close(code, reason)
     this.#arm()
   }
 

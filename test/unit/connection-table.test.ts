@@ -172,6 +172,42 @@ test('ARCHITECTURE.md has the same table', () => {
   expect(states.length * rows.length).toBe(60)
 })
 
+test.each([
+  ['the path died', (connection: Connection) => connection.tick(connection.deadline, 0), true],
+  ['the peer closed', (connection: Connection) => connection.ended(100, 1006, '', false), false],
+  [
+    'the host has just woken up',
+    (connection: Connection) => {
+      connection.wake(100)
+      connection.ended(5_099, 1006, '', false)
+    },
+    true,
+  ],
+  [
+    'the host woke up some time ago',
+    (connection: Connection) => {
+      connection.wake(100)
+      connection.ended(5_100, 1006, '', false)
+    },
+    false,
+  ],
+] as const)('an end when %s tells whether this client is alone: %#', (_, end, expected) => {
+  const alone: boolean[] = []
+  const connection = new Connection(
+    { connect: () => {}, probe: () => {}, ended: () => {} },
+    {
+      connectTimeoutMs: 10_000,
+      closeTimeoutMs: 5_000,
+      heartbeat: { intervalMs: 10_000, timeoutMs: 5_000, listenOnly: true },
+    },
+    { next: (_ending, _upMs, isAlone) => void alone.push(isAlone) },
+  )
+  connection.connect(0)
+  connection.opened(0)
+  while (!alone.length) end(connection)
+  expect(alone).toEqual([expected])
+})
+
 test('a listener that closes the connection from inside `ended` stops the attempt that would have followed', () => {
   const effects: string[] = []
   const connection: Connection = new Connection(

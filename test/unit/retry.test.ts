@@ -10,42 +10,42 @@ const retry = (questions: Partial<RetryQuestions> = {}, maxAttempts = Infinity) 
     { random: () => 0.5, isOffline: () => false, shouldReconnect: () => true, ...questions },
   )
 
-test('jitter is applied after the cap, so that capped delays differ too', () => {
+test('jitter is applied after the cap, so that capped delays differ too (field notes: jitter before the cap, no jitter at all)', () => {
   let random = 0
   const policy = retry({ random: () => (random += 0.05) })
-  const delays = Array.from({ length: 12 }, () => policy.next(ending(1006), 0)!)
+  const delays = Array.from({ length: 12 }, () => policy.next(ending(1006), 0, false)!)
   expect(delays.slice(-4)).toEqual([0.45, 0.5, 0.55, 0.6].map((ratio) => expect.closeTo(ratio * 30_000)))
 })
 
 test('the count begins anew after stableAfterMs of uptime, not before', () => {
   const policy = retry()
-  policy.next(ending(1006), 0)
-  policy.next(ending(1006), 4_999)
+  policy.next(ending(1006), 0, false)
+  policy.next(ending(1006), 4_999, false)
   expect(policy.attempts).toBe(2)
-  policy.next(ending(1006), 5_000)
+  policy.next(ending(1006), 5_000, false)
   expect(policy.attempts).toBe(1)
 })
 
 test('only a client that was cut off alone tries at once, and only the first time', () => {
   const policy = retry()
-  expect(policy.next(ending(CloseCode.heartbeatTimeout, 'heartbeat'), 10_000)).toBe(0)
-  expect(policy.next(ending(CloseCode.heartbeatTimeout, 'heartbeat'), 0)).toBe(1_000)
-  expect(retry().next(ending(1006), 10_000)).toBe(500)
+  expect(policy.next(ending(CloseCode.heartbeatTimeout, 'heartbeat'), 10_000, true)).toBe(0)
+  expect(policy.next(ending(CloseCode.heartbeatTimeout, 'heartbeat'), 0, true)).toBe(1_000)
+  expect(retry().next(ending(1006), 10_000, false)).toBe(500)
 })
 
 test('offline makes the delay the longest and forbids nothing', () => {
-  expect(retry({ isOffline: () => true }).next(ending(1006), 0)).toBe(30_000)
+  expect(retry({ isOffline: () => true }).next(ending(1006), 0, false)).toBe(30_000)
 })
 
 test('gives up after maxAttempts, and when the answer is no', () => {
   const policy = retry({}, 2)
-  expect([1, 2, 3].map(() => policy.next(ending(1006), 0))).toEqual([500, 1_000, undefined])
-  expect(retry({ shouldReconnect: () => false }).next(ending(1006), 0)).toBeUndefined()
+  expect([1, 2, 3].map(() => policy.next(ending(1006), 0, false))).toEqual([500, 1_000, undefined])
+  expect(retry({ shouldReconnect: () => false }).next(ending(1006), 0, false)).toBeUndefined()
 })
 
 test('a hidden page is no failed attempt', () => {
   const policy = retry({}, 0)
-  expect(policy.next(ending(CloseCode.pageHidden, 'pagehide'), 0)).toBe(0)
+  expect(policy.next(ending(CloseCode.pageHidden, 'pagehide'), 0, true)).toBe(0)
   expect(policy.attempts).toBe(0)
 })
 
