@@ -31,7 +31,9 @@ export async function measureSizes() {
       name,
       minified: outputFiles[0].contents.length,
       brotli: brotliCompressSync(outputFiles[0].contents).length,
-      files: Object.fromEntries(Object.entries(output.inputs).map(([file, { bytesInOutput }]) => [file, bytesInOutput])),
+      files: Object.fromEntries(
+        Object.entries(output.inputs).map(([file, { bytesInOutput }]) => [file, bytesInOutput]),
+      ),
     })
   }
   return rows
