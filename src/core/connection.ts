@@ -76,7 +76,8 @@ export class Connection extends Link {
 
   protected override over(now: number, ending: Ending, upMs: number, isAlone: boolean): void {
     const delayMs = this.readyState < 2 ? this.#retry.next(ending, upMs, isAlone) : undefined
-    if (delayMs === undefined) return super.over(now, ending, upMs, isAlone)
+    // The application may have closed the connection from inside the question whether to go on.
+    if (delayMs === undefined || this.readyState > 1) return super.over(now, ending, upMs, isAlone)
     this.readyState = 0
     this.retryAt = now + delayMs
     this.#pause = 'waiting'

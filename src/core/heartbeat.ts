@@ -73,6 +73,13 @@ export class Heartbeat {
     return !this.#isFresh && this.#probe(now, true)
   }
 
+  /** The probe that was asked for last could not be sent: nobody can answer it. The next one comes as usual. */
+  unsent(): void {
+    this.#probing = this.#isFresh = false
+    this.#unanswered--
+    this.#probedAt = NaN
+  }
+
   /**
    * The time has come, or has not: early, late and repeated calls are all allowed.
    *

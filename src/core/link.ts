@@ -39,8 +39,8 @@ export interface LinkTiming {
 export interface LinkEffects {
   /** Begin an attempt: ask the providers, make a transport. */
   connect(): void
-  /** Send the heartbeat message. */
-  probe(): void
+  /** Send the heartbeat message. @returns whether it could be sent */
+  probe(): boolean
   /** Drop the transport, if there is one, without waiting for it; then tell the application. */
   ended(ending: Ending): void
 }
@@ -91,7 +91,7 @@ export class Link {
     if (now < this.deadline) return
     if (this.readyState === 1) {
       const action = this.heartbeat!.tick(now, bufferedBytes)
-      if (action) this.effects.probe()
+      if (action) this.#probe()
       else if (action === false) {
         const wasHeard = this.receivedAt > this.#openedAt
         this.#end(
@@ -152,7 +152,7 @@ export class Link {
   /** The host woke up, came online, became visible or was restored: find out now. */
   wake(now: number): void {
     this.#wokenAt = now
-    if (this.readyState === 1 && this.heartbeat?.wake(now)) this.effects.probe()
+    if (this.readyState === 1 && this.heartbeat?.wake(now)) this.#probe()
   }
 
   /** The page goes away and may come back. */
@@ -168,16 +168,25 @@ export class Link {
    */
   protected over(_now: number, ending: Ending, _upMs: number, _isAlone: boolean): void {
     this.readyState = 3
+    this.#rest()
     this.effects.ended(ending)
+  }
+
+  #probe(): void {
+    if (!this.effects.probe()) this.heartbeat?.unsent()
+  }
+
+  #rest(): void {
+    this.#isActive = false
+    this.#patience.deadline = Infinity
   }
 
   #end(now: number, cause: EndCause, code: number, reason: string, wasClean = false): void {
     if (!this.#isActive) return
-    this.#isActive = false
+    this.#rest()
     // Silence that led to a verdict does not count as known to work.
     const upMs = this.readyState === 1 ? (cause === 'heartbeat' ? this.receivedAt : now) - this.#openedAt : 0
     const isAlone = cause === 'heartbeat' || (cause === 'closed' && now - this.#wokenAt < WAKE_GRACE_MS)
-    this.#patience.deadline = Infinity
     this.over(now, { code, reason, wasClean, cause }, upMs, isAlone)
   }
 }

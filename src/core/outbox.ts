@@ -51,13 +51,9 @@ export class Outbox<T> {
     this.bytes += bytes
   }
 
-  /** Notes a message that has just gone into the open transport, forgetting the oldest ones if there is no room. */
+  /** Notes a message that has just gone into the open transport. */
   track(data: T, bytes: number): void {
-    while (this.#unsent > this.#first && !this.hasRoom(bytes)) {
-      this.#removeTo(this.#first + 1)
-      this.untracked++
-    }
-    if (this.hasRoom(bytes)) {
+    if (this.makeRoom(bytes)) {
       this.hold(data, bytes)
       this.#unsent++
     } else {
@@ -65,7 +61,16 @@ export class Outbox<T> {
     }
   }
 
-  /** Gives up the oldest held message. Only while there is no transport. */
+  /** Forgets the oldest messages that are in doubt, as many as it takes. @returns whether there is room then */
+  makeRoom(bytes: number): boolean {
+    while (this.#unsent > this.#first && !this.hasRoom(bytes)) {
+      this.#removeTo(this.#first + 1)
+      this.untracked++
+    }
+    return this.hasRoom(bytes)
+  }
+
+  /** Gives up the oldest held message. Only when nothing is in doubt. */
   dropOldest(): T | undefined {
     return this.#removeTo(this.#first + 1)[0]
   }

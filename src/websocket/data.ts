@@ -2,10 +2,19 @@ import type { Data } from './options.ts'
 
 const encoder = /* @__PURE__ */ new TextEncoder()
 
+/** Tells what an object is, also one of another realm, such as an iframe. */
+const isA = (kind: RegExp, data: unknown): boolean => kind.test(Object.prototype.toString.call(data))
+
+const isBuffer = (data: unknown): data is ArrayBuffer => isA(/ArrayBuffer/, data)
+const isBlob = (data: unknown): data is Blob => isA(/Blob|File/, data)
+
 /** Bytes that the data takes on the wire, framing aside. */
 export function byteLength(data: unknown): number {
-  if (data instanceof Blob) return data.size
-  return ArrayBuffer.isView(data) || data instanceof ArrayBuffer ? data.byteLength : encoder.encode(String(data)).length
+  if (typeof data === 'object') {
+    if (ArrayBuffer.isView(data) || isBuffer(data)) return data.byteLength
+    if (isBlob(data)) return data.size
+  }
+  return encoder.encode(String(data)).length
 }
 
 /**
@@ -14,5 +23,5 @@ export function byteLength(data: unknown): number {
  */
 export function snapshot(data: Data): Data {
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice()
-  return data instanceof ArrayBuffer ? data.slice(0) : data instanceof Blob ? data : String(data)
+  return isBuffer(data) ? new Uint8Array(data).slice() : isBlob(data) ? data : String(data)
 }

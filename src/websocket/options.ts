@@ -64,12 +64,13 @@ export const listeningRules = { silenceMs: [NaN, 100, MAX_TIMER_MS] } as const
 
 /** Checks the heartbeat options and brings both kinds into one form. @throws HeartlineError `ERR_OPTION` */
 export function heartbeatTiming(heartbeat: HeartbeatOptions): HeartbeatTiming {
-  if ('silenceMs' in heartbeat) {
-    const { silenceMs } = numberOptions('heartbeat.', heartbeat, listeningRules)
+  const { message, isReply, silenceMs } = heartbeat as Partial<ProbingHeartbeat & ListeningHeartbeat>
+  if (silenceMs !== undefined) {
+    numberOptions('heartbeat.', heartbeat, listeningRules)
     return { intervalMs: silenceMs, timeoutMs: silenceMs, listenOnly: true }
   }
-  const { message, isReply } = heartbeat
+  const timing = numberOptions('heartbeat.', heartbeat, probingRules)
   if (message === undefined) throw optionError('Expected `heartbeat.message` or `heartbeat.silenceMs`.')
   if (isReply && typeof isReply !== 'function') throw optionError('Expected `heartbeat.isReply` to be a function.')
-  return { ...numberOptions('heartbeat.', heartbeat, probingRules), listenOnly: false }
+  return { ...timing, listenOnly: false }
 }

@@ -213,6 +213,7 @@ export class ReconnectingWebSocket extends Socket<ReconnectingEventMap, Connecti
       this.transport!.send(copy)
       outbox.track(copy, bytes)
     } else {
+      outbox.makeRoom(bytes)
       if (this.#dropsOldest && bytes <= outbox.limits.maxBytes) {
         while (outbox.held && !outbox.hasRoom(bytes)) this.#drop(outbox.dropOldest()!, 'overflow')
       }

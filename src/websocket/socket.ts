@@ -110,8 +110,8 @@ export abstract class Socket<
   readonly #WebSocket: WebSocketConstructor
   readonly #signal: AbortSignal | undefined
   readonly #heartbeat: Partial<ProbingHeartbeat> | undefined
-  /** Aborts when the socket is closed for good: takes all listeners on the host away. */
-  readonly #closed = new AbortController()
+  /** Takes all listeners on the host and the signal away. */
+  readonly #cleanUps: (() => void)[] = []
   #binaryType: BinaryType = 'blob'
   #timer: ReturnType<typeof setTimeout> | undefined
   #timerAt = Infinity
@@ -221,16 +221,21 @@ export abstract class Socket<
   protected start(): void {
     this.link.connect(now())
     this.#arm()
-    const options = { signal: this.#closed.signal }
-    this.#signal?.addEventListener('abort', () => this.close(), options)
     const { document } = globalThis
     const onSignal = ({ type, persisted }: { type: string; persisted?: boolean }): void => {
       if (type === 'pagehide') this.link.hide(now())
       else if (type === 'visibilitychange' ? !document.hidden : type !== 'pageshow' || persisted) this.link.wake(now())
       this.#arm()
     }
-    for (const type of ['online', 'pageshow', 'pagehide']) globalThis.addEventListener?.(type, onSignal, options)
-    for (const type of ['visibilitychange', 'resume']) document?.addEventListener(type, onSignal, options)
+    for (const type of ['online', 'pageshow', 'pagehide']) this.#listen(globalThis, type, onSignal)
+    for (const type of ['visibilitychange', 'resume']) this.#listen(document, type, onSignal)
+    this.#listen(this.#signal, 'abort', () => this.close())
+  }
+
+  // Not with the option `signal`: Node forgets to take listeners away that share a target (nodejs/node, weak handlers).
+  #listen(target: Partial<EventTarget> | undefined, type: string, listener: (event: any) => void): void {
+    target?.addEventListener?.(type, listener)
+    this.#cleanUps.push(() => target?.removeEventListener?.(type, listener))
   }
 
   /** Makes the transport of the current attempt. Throws what the WebSocket constructor throws. */
@@ -238,13 +243,19 @@ export abstract class Socket<
     const transport = new this.#WebSocket(url, protocols)
     this.transport = transport
     transport.binaryType = this.#binaryType
+    let wasOpen = false
     transport.onopen = () => {
+      wasOpen = true
       this.link.opened(now())
       this.opened()
       this.#arm()
     }
     transport.onmessage = (event) => this.#received(event)
-    transport.onerror = ({ error, message }) => this.emit('error', { error, message })
+    transport.onerror = ({ error, message }) => {
+      this.emit('error', { error, message })
+      // Undici (Node's own WebSocket) gives no close event after an attempt that failed.
+      if (!wasOpen) queueMicrotask(() => transport.onclose?.({ code: 1006, reason: '', wasClean: false }))
+    }
     transport.onclose = (event) => this.#transportClosed(event)
   }
 
@@ -286,7 +297,7 @@ export abstract class Socket<
         // It has closed by itself, with a code that must not be sent.
       }
     }
-    if (this.readyState > 2) this.#closed.abort()
+    if (this.readyState > 2) for (const cleanUp of this.#cleanUps) cleanUp()
     this.changed(ending)
     this.dispatchEvent(closeEvent(ending))
   }
@@ -310,13 +321,16 @@ export abstract class Socket<
     this.#arm()
   }
 
-  #probe(): void {
+  #probe(): boolean {
     try {
       const message = this.#heartbeat!.message
+      const data = typeof message === 'function' ? message() : message
       this.probed()
-      this.transport!.send(typeof message === 'function' ? message() : message)
+      this.transport!.send(data)
+      return true
     } catch (error) {
       report(error)
+      return false
     }
   }
 

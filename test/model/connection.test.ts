@@ -85,6 +85,7 @@ function run(schedule: Schedule) {
       probe() {
         if (isClosed) log.effectsAfterEnd++
         fromTransport(inFlight!, 2 * schedule.latencyMs, () => connection.received(world.now, true))
+        return true
       },
       ended(ending) {
         if (isClosed) log.effectsAfterEnd++

@@ -102,7 +102,7 @@ function start(state: ConnectionState) {
   const connection = new Connection(
     {
       connect: () => effects.push('connect'),
-      probe: () => effects.push('probe'),
+      probe: () => effects.push('probe') > 0,
       ended: ({ cause }) => effects.push(`ended ${cause}`),
     },
     {
@@ -194,7 +194,7 @@ test.each([
 ] as const)('an end when %s tells whether this client is alone: %#', (_, end, expected) => {
   const alone: boolean[] = []
   const connection = new Connection(
-    { connect: () => {}, probe: () => {}, ended: () => {} },
+    { connect: () => {}, probe: () => true, ended: () => {} },
     {
       connectTimeoutMs: 10_000,
       closeTimeoutMs: 5_000,
@@ -213,7 +213,7 @@ test('a listener that closes the connection from inside `ended` stops the attemp
   const connection: Connection = new Connection(
     {
       connect: () => effects.push('connect'),
-      probe: () => {},
+      probe: () => true,
       ended: () => connection.close(0),
     },
     { connectTimeoutMs: 10_000, closeTimeoutMs: 5_000, heartbeat: undefined },
