@@ -6,7 +6,7 @@ export interface RetryOptions {
   readonly minDelayMs: number
   /** Upper end of every delay. */
   readonly maxDelayMs: number
-  /** Failed attempts in a row after which to give up. */
+  /** Attempts in a row that may follow a failure. */
   readonly maxAttempts: number
   /** Time that a connection must have been up for the count of attempts to begin anew. */
   readonly stableAfterMs: number

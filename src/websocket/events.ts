@@ -5,11 +5,17 @@ export interface CloseEventLike extends Event {
   readonly wasClean: boolean
 }
 
-/** The event of `message`. */
-export interface MessageEventLike extends Event {
+interface MessageFields extends Event {
   readonly data: any
   readonly origin: string
 }
+
+/** The event of `message`: a `MessageEvent`, wherever the types of the platform have one. */
+export type MessageEventLike = typeof globalThis extends {
+  MessageEvent: { prototype: infer Platform extends MessageFields }
+}
+  ? Platform
+  : MessageFields
 
 /** The event of `error`; in runtimes that tell the cause, `error` holds it. */
 export interface ErrorEventLike extends Event {

@@ -2,6 +2,10 @@ import { Link } from '../core/link.ts'
 import type { SocketOptions } from './options.ts'
 import { Socket } from './socket.ts'
 
+/** A class with the options built in: what takes a WebSocket class takes it. */
+export type HeartbeatWebSocketClass = Pick<typeof HeartbeatWebSocket, 'CONNECTING' | 'OPEN' | 'CLOSING' | 'CLOSED'> &
+  (new (url: string | URL, protocols?: string | string[]) => HeartbeatWebSocket)
+
 /**
  * A WebSocket that notices its own death: when the path is dead, `close` fires within
  * `intervalMs + timeoutMs`, with code 4701, whatever the runtime's own socket does. It never reconnects.
@@ -33,7 +37,7 @@ export class HeartbeatWebSocket extends Socket {
   }
 
   /** Returns a class with these options built in, to be given to a library as its WebSocket. */
-  static with(options: SocketOptions): new (url: string | URL, protocols?: string | string[]) => HeartbeatWebSocket {
+  static with(options: SocketOptions): HeartbeatWebSocketClass {
     return class extends HeartbeatWebSocket {
       constructor(url: string | URL, protocols?: string | string[]) {
         super(url, protocols, options)

@@ -2,7 +2,7 @@ export { CloseCode } from '../protocol/close-codes.ts'
 export { HeartlineError, type ErrorCode } from '../core/error.ts'
 export type { ConnectionState } from '../core/connection.ts'
 export type { EndCause, Ending } from '../core/link.ts'
-export { HeartbeatWebSocket } from './heartbeat-websocket.ts'
+export { HeartbeatWebSocket, type HeartbeatWebSocketClass } from './heartbeat-websocket.ts'
 export {
   ReconnectingWebSocket,
   type DropEvent,

@@ -28,7 +28,7 @@ export interface ReconnectOptions {
   minDelayMs?: number
   /** Upper end of every delay in milliseconds, `minDelayMs` to 2147483647. @default 30000 */
   maxDelayMs?: number
-  /** Failed attempts in a row after which to close for good, 0 to Infinity. @default Infinity */
+  /** Attempts in a row that may follow a failure before it closes for good, 0 to Infinity. @default Infinity */
   maxAttempts?: number
   /** Milliseconds that a connection must have been up for the count of attempts to begin anew. @default 5000 */
   stableAfterMs?: number
@@ -176,25 +176,25 @@ export class ReconnectingWebSocket extends Socket<ReconnectingEventMap, Connecti
     return this.state === 'waiting' ? Math.max(0, this.link.retryAt - now()) : undefined
   }
 
-  get onstatechange(): ((this: this, event: StateChangeEvent) => any) | null {
+  get onstatechange(): ((event: StateChangeEvent) => any) | null {
     return getHandler(this, 'statechange')
   }
 
-  set onstatechange(handler: ((this: this, event: StateChangeEvent) => any) | null) {
+  set onstatechange(handler: ((event: StateChangeEvent) => any) | null) {
     setHandler(this, 'statechange', handler)
   }
 
-  get ondrop(): ((this: this, event: DropEvent) => any) | null {
+  get ondrop(): ((event: DropEvent) => any) | null {
     return getHandler(this, 'drop')
   }
 
-  set ondrop(handler: ((this: this, event: DropEvent) => any) | null) {
+  set ondrop(handler: ((event: DropEvent) => any) | null) {
     setHandler(this, 'drop', handler)
   }
 
-  /** As the standard has it, and what is held while there is no connection. */
+  /** As the standard has it for the connection that is there, and what is held while there is no connection. */
   override get bufferedAmount(): number {
-    return super.bufferedAmount + (this.readyState === 1 ? 0 : this.#outbox.bytes)
+    return this.readyState ? super.bufferedAmount : this.discardedBytes + this.#outbox.bytes
   }
 
   /**

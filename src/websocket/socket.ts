@@ -56,10 +56,10 @@ export interface Socket<Events extends SocketEventMap> {
   readonly OPEN: 1
   readonly CLOSING: 2
   readonly CLOSED: 3
-  onopen: ((this: this, event: Events['open']) => any) | null
-  onmessage: ((this: this, event: Events['message']) => any) | null
-  onerror: ((this: this, event: Events['error']) => any) | null
-  onclose: ((this: this, event: Events['close']) => any) | null
+  onopen: ((event: Events['open']) => any) | null
+  onmessage: ((event: Events['message']) => any) | null
+  onerror: ((event: Events['error']) => any) | null
+  onclose: ((event: Events['close']) => any) | null
   addEventListener<K extends keyof Events & string>(
     type: K,
     listener: Listener<this, Events[K]>,
@@ -247,7 +247,7 @@ export abstract class Socket<
     transport.onopen = () => {
       wasOpen = true
       this.link.opened(now())
-      this.opened()
+      if (this.readyState === 1) this.opened()
       this.#arm()
     }
     transport.onmessage = (event) => this.#received(event)
@@ -274,7 +274,7 @@ export abstract class Socket<
   /** A frame came in. */
   protected received(_isReply: boolean): void {}
 
-  /** A heartbeat is about to be sent. */
+  /** A heartbeat was sent. */
   protected probed(): void {}
 
   /** The state is another one. */
@@ -324,9 +324,8 @@ export abstract class Socket<
   #probe(): boolean {
     try {
       const message = this.#heartbeat!.message
-      const data = typeof message === 'function' ? message() : message
+      this.transport!.send(typeof message === 'function' ? message() : message)
       this.probed()
-      this.transport!.send(data)
       return true
     } catch (error) {
       report(error)
