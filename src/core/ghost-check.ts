@@ -15,10 +15,15 @@ export interface Peer {
 }
 
 export interface GhostTiming {
-  /** Longest silence after which a ping goes out; an idle connection gets one every such time. */
+  /** Longest silence after which a ping goes out; an idle connection gets one every such time. A multiple of {@link beatMs}. */
   readonly pingMs: number
-  /** Time from one look to the next while there is no earlier deadline. */
+  /** Longest time from one look to the next while there is no earlier deadline. */
   readonly lookMs: number
+  /**
+   * Pings and looks are made at multiples of this time, early rather than late, so that those of many connections come
+   * together: answers that arrive in one batch cost the event loop much less than one by one.
+   */
+  readonly beatMs: number
   /** Time that the peer has to be heard after a ping. */
   readonly timeoutMs: number
 }
@@ -67,12 +72,12 @@ export class GhostCheck<P extends Peer> extends WheelEntry {
     this.peer = peer
     this.#receivedBytes = peer.receivedBytes
     this.heardAfter = this.heardBefore = this.#lookedAt = now
-    this.#dueAt = now + timing.pingMs - earlyMs
+    this.#dueAt = beatBefore(timing, now + timing.pingMs - earlyMs)
   }
 
   /** Instant at which {@link look} wants to be called next. Calling it early or twice changes nothing that is true. */
   nextLookAt(timing: GhostTiming): number {
-    return Math.min(this.#lookedAt + timing.lookMs, this.#dueAt)
+    return Math.min(beatBefore(timing, this.#lookedAt + timing.lookMs), this.#dueAt)
   }
 
   /** @returns `ping` if a ping is due: send it, then call {@link pinged}; `suspect` if {@link confirm} is to decide */
@@ -118,7 +123,7 @@ export class GhostCheck<P extends Peer> extends WheelEntry {
       this.phase = 'listening'
       this.heardAfter = this.#lookedAt
       this.heardBefore = now
-      this.#dueAt = this.heardAfter + timing.pingMs
+      this.#dueAt = beatBefore(timing, this.heardAfter + timing.pingMs)
     }
     this.#lookedAt = now
   }
@@ -133,4 +138,8 @@ export class GhostCheck<P extends Peer> extends WheelEntry {
     // A ping that got out from behind a backlog still has megabytes in front of it, in the kernels of both hosts.
     return isDraining || drainedBytes >= this.#pingEnd
   }
+}
+
+function beatBefore({ beatMs }: GhostTiming, at: number): number {
+  return Math.floor(at / beatMs) * beatMs
 }

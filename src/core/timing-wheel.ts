@@ -11,8 +11,8 @@ export class WheelEntry {
   dueTick = 0
 }
 
-/** The slots of a wheel: with ticks of 50 ms, one turn of the wheel takes 25 s. */
-const SLOTS = 512
+/** The slots of a wheel: with ticks of 12 ms, one turn of the wheel takes 12 s. */
+const SLOTS = 1024
 
 /**
  * Any number of deadlines behind one coarse tick: {@link schedule} and {@link cancel} take constant time and no
@@ -27,22 +27,24 @@ export class TimingWheel<T extends WheelEntry> {
   /** Length of a tick in milliseconds. */
   readonly tickMs: number
   readonly #slots: readonly WheelEntry[]
-  /** What is being visited. If a visit throws, the rest waits here for the next {@link advance}. */
-  readonly #due = ring()
-  /** The last tick that {@link advance} has reached. */
+  /** What was met in the slot that is being visited but is due in a later turn of the wheel. */
+  readonly #later = ring()
+  /** The last tick that has been visited to the end. */
   #tick: number
+  /** The last tick that {@link advance} has been called for. */
+  #target: number
 
   /** @param now time that counts as reached */
   constructor(tickMs: number, now: number) {
     this.tickMs = tickMs
     this.#slots = Array.from({ length: SLOTS }, ring)
-    this.#tick = Math.floor(now / tickMs)
+    this.#tick = this.#target = Math.floor(now / tickMs)
   }
 
   /** Schedules an entry, or moves it. A time that is already past means the next tick. */
   schedule(entry: T, at: number): void {
     this.cancel(entry)
-    entry.dueTick = Math.max(Math.ceil(at / this.tickMs), this.#tick + 1)
+    entry.dueTick = Math.max(Math.ceil(at / this.tickMs), this.#target + 1)
     append(this.#slots[entry.dueTick % SLOTS]!, entry)
     this.size++
   }
@@ -55,27 +57,43 @@ export class TimingWheel<T extends WheelEntry> {
   }
 
   /**
+   * Time of the first tick after the last one, and at most `maxTicks` after it, at which there may be something to
+   * visit; of the last of these ticks if there is none.
+   */
+  nextTickAt(maxTicks: number): number {
+    let tick = this.#tick + 1
+    for (; tick < this.#tick + maxTicks; tick++) {
+      const slot = this.#slots[tick % SLOTS]!
+      if (slot.next !== slot) break
+    }
+    return tick * this.tickMs
+  }
+
+  /**
    * Takes all entries out that are due by now, and visits them in the order of their ticks. A visit may schedule and
-   * cancel any entry; what it schedules comes in a later call at the earliest.
+   * cancel any entry; what it schedules comes in a later call at the earliest. If a visit throws, the next call
+   * goes on with the rest.
    */
   advance(now: number, visit: (entry: T) => void): void {
-    const target = Math.floor(now / this.tickMs)
+    this.#target = Math.max(this.#target, Math.floor(now / this.tickMs))
     // After a gap of more than one turn it is enough to see every slot once.
-    for (let tick = Math.max(this.#tick, target - SLOTS) + 1; tick <= target; tick++) {
-      const slot = this.#slots[tick % SLOTS]!
-      for (let entry = slot.next!; entry !== slot;) {
-        const next = entry.next!
-        if (entry.dueTick <= target) {
-          unlink(entry)
-          append(this.#due, entry)
+    this.#tick = Math.max(this.#tick, this.#target - SLOTS)
+    while (this.#tick < this.#target) {
+      const slot = this.#slots[(this.#tick + 1) % SLOTS]!
+      try {
+        for (let entry = slot.next!; entry !== slot; entry = slot.next!) {
+          if (entry.dueTick > this.#target) {
+            unlink(entry)
+            append(this.#later, entry)
+          } else {
+            this.cancel(entry as T)
+            visit(entry as T)
+          }
         }
-        entry = next
+        this.#tick++
+      } finally {
+        moveAll(this.#later, slot)
       }
-    }
-    this.#tick = Math.max(this.#tick, target)
-    for (let entry = this.#due.next!; entry !== this.#due; entry = this.#due.next!) {
-      this.cancel(entry as T)
-      visit(entry as T)
     }
   }
 }
@@ -98,4 +116,16 @@ function unlink(entry: WheelEntry): void {
   entry.previous!.next = entry.next
   entry.next!.previous = entry.previous
   entry.next = entry.previous = undefined
+}
+
+/** Moves a whole ring behind another one's last entry. */
+function moveAll(from: WheelEntry, to: WheelEntry): void {
+  if (from.next === from) return
+  const first = from.next!
+  const last = from.previous!
+  first.previous = to.previous
+  to.previous!.next = first
+  last.next = to
+  to.previous = last
+  from.next = from.previous = from
 }
