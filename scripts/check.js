@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 
 const checks = {
+  'lock file is complete': 'node scripts/check-lock.js',
   'core compiles without DOM and Node types': 'tsc -p src/core',
   'websocket compiles without Node types': 'tsc -p src/websocket',
   'server and testing compile without DOM types': 'tsc -p src/server',
@@ -19,7 +20,11 @@ const checks = {
 
 let failed = false
 for (const [name, command] of Object.entries(checks)) {
-  const { status, stdout, stderr } = spawnSync('npx', ['--no-install', ...command.split(' ')], { encoding: 'utf8' })
+  const [program, ...args] = command.split(' ')
+  const { status, stdout, stderr } =
+    program === 'node'
+      ? spawnSync(process.execPath, args, { encoding: 'utf8' })
+      : spawnSync('npx', ['--no-install', program, ...args], { encoding: 'utf8' })
   console.log(`${status === 0 ? 'ok  ' : 'FAIL'} ${name}`)
   if (status !== 0) {
     failed = true

@@ -52,8 +52,8 @@ export class Connection extends Link {
     super.connect(now)
   }
 
-  override tick(now: number, bufferedBytes: number): void {
-    if (!this.#pause) super.tick(now, bufferedBytes)
+  override tick(now: number, sentBytes: number, queuedBytes: number): void {
+    if (!this.#pause) super.tick(now, sentBytes, queuedBytes)
     else if (now >= this.retryAt) this.connect(now)
   }
 
@@ -66,7 +66,7 @@ export class Connection extends Link {
     if (!this.#pause) return super.wake(now)
     const spacedAt = this.#attemptedAt + (this.#pause === 'waiting' ? WAKE_SPACING_MS : 0)
     this.retryAt = Math.min(this.retryAt, Math.max(now, spacedAt))
-    this.tick(now, 0)
+    this.tick(now, 0, 0)
   }
 
   override hide(now: number): void {
@@ -84,7 +84,7 @@ export class Connection extends Link {
     if (ending.cause === 'pagehide') this.#suspend()
     this.effects.ended(ending)
     // The next attempt does not wait for a timer, unless a listener has just closed the connection.
-    if (this.#pause) this.tick(now, 0)
+    if (this.#pause) this.tick(now, 0, 0)
   }
 
   #suspend(): void {

@@ -36,7 +36,8 @@ export class Heartbeat {
   #probedAt = NaN
   /** Until then the peer has time to answer the last probe that was sent by the timer. */
   #answerBy = 0
-  #bufferedBytes = 0
+  #drainedBytes = 0
+  #queuedBytes = 0
   #isDraining = false
   #extensions = 0
 
@@ -70,7 +71,7 @@ export class Heartbeat {
 
   /** Something suggests that the path may have changed. @returns whether a probe is to be sent now */
   wake(now: number): boolean {
-    return !this.#isFresh && this.#probe(now, true)
+    return !this.#timing.listenOnly && !this.#isFresh && this.#probe(now, true)
   }
 
   /** The probe that was asked for last could not be sent: nobody can answer it. The next one comes as usual. */
@@ -83,10 +84,11 @@ export class Heartbeat {
   /**
    * The time has come, or has not: early, late and repeated calls are all allowed.
    *
-   * @param bufferedBytes what was handed to the transport and has not left it yet
+   * @param sentBytes what was handed to the transport so far
+   * @param queuedBytes how much of it has not left the process
    * @returns `true` to send a probe now, `false` if the peer is dead, `undefined` to go on waiting
    */
-  tick(now: number, bufferedBytes: number): boolean | undefined {
+  tick(now: number, sentBytes: number, queuedBytes: number): boolean | undefined {
     const { timeoutMs } = this.#timing
     if (now < this.deadline) return
     if (!this.#probing) return this.#probe(now, now - this.#probeAt > timeoutMs / 4)
@@ -98,8 +100,11 @@ export class Heartbeat {
     }
     // The last comparison before the verdict is with the middle of the window: by then the kernel's buffers in front
     // of a dead path are full, and what still moves is taken by the peer.
-    this.#isDraining = bufferedBytes < this.#bufferedBytes
-    this.#bufferedBytes = bufferedBytes
+    // Without a queue nothing holds the probe up; what is sent then only fills the kernel's buffers.
+    const drainedBytes = sentBytes - queuedBytes
+    this.#isDraining = this.#queuedBytes > 0 && drainedBytes > this.#drainedBytes
+    this.#drainedBytes = drainedBytes
+    this.#queuedBytes = queuedBytes
     return
   }
 

@@ -87,10 +87,10 @@ export class Link {
   }
 
   /** The time has come, or has not: early, late and repeated calls are all allowed. */
-  tick(now: number, bufferedBytes: number): void {
+  tick(now: number, sentBytes: number, queuedBytes: number): void {
     if (now < this.deadline) return
     if (this.readyState === 1) {
-      const action = this.heartbeat!.tick(now, bufferedBytes)
+      const action = this.heartbeat!.tick(now, sentBytes, queuedBytes)
       if (action) this.#probe()
       else if (action === false) {
         const wasHeard = this.receivedAt > this.#openedAt

@@ -37,9 +37,9 @@ export function numberOptions<Rules extends Record<string, OptionRule>>(
   given: object,
   rules: Rules,
 ): OptionNumbers<Rules> {
-  if (typeof given !== 'object')
+  if (!given || typeof given !== 'object')
     throw optionError(`Expected \`${group.slice(0, -1)}\` to be an object, got ${String(given)}.`)
-  for (const name in given) if (!(name in rules)) throw optionError(`Unknown option \`${group + name}\`.`)
+  for (const name in given) if (!Object.hasOwn(rules, name)) throw optionError(`Unknown option \`${group + name}\`.`)
   const numbers: Record<string, number> = {}
   for (const name in rules) {
     const rule = rules[name]

@@ -1,6 +1,8 @@
 interface Entry<T> {
   readonly data: T
   readonly bytes: number
+  /** It went into a transport that is gone, and is to be sent once more. */
+  wasSent: boolean
 }
 
 /** Probes without a reply that are told apart; a server that never replies must not make the list grow. */
@@ -18,8 +20,6 @@ export interface OutboxLimits {
 export class Outbox<T> {
   /** Bytes of all that is kept. */
   bytes = 0
-  /** Messages that would be in doubt now but were let go, because the limits were reached while the transport was open. */
-  untracked = 0
   readonly limits: OutboxLimits
   #entries: Entry<T>[] = []
   /** How many of the entries, from the front, are gone. They are cut off now and then, not one by one. */
@@ -28,11 +28,20 @@ export class Outbox<T> {
   #first = 0
   /** Number of the first entry that did not go into the current transport. */
   #unsent = 0
-  /** For each probe without a reply, oldest first, the number of the first entry that did not go before it. */
-  #probes: number[] = []
+  /** For each probe without a reply, oldest first, the number of the first entry that did not go before it… */
+  #probes: { readonly unsent: number; readonly forgotten: number }[] = []
+  /** …and how many messages had been let go by then, because the limits were reached. */
+  #forgotten = 0
+  /** How many of those have arrived. */
+  #forgottenArrived = 0
 
   constructor(limits: OutboxLimits) {
     this.limits = limits
+  }
+
+  /** Messages that would be in doubt now but were let go, because the limits were reached while the transport was open. */
+  get untracked(): number {
+    return this.#forgotten - this.#forgottenArrived
   }
 
   /** How many messages wait for a transport. */
@@ -47,7 +56,7 @@ export class Outbox<T> {
 
   /** Holds a message until there is a transport. */
   hold(data: T, bytes: number): void {
-    this.#entries.push({ data, bytes })
+    this.#entries.push({ data, bytes, wasSent: false })
     this.bytes += bytes
   }
 
@@ -57,15 +66,17 @@ export class Outbox<T> {
       this.hold(data, bytes)
       this.#unsent++
     } else {
-      this.untracked++
+      this.#forgotten++
     }
   }
 
   /** Forgets the oldest messages that are in doubt, as many as it takes. @returns whether there is room then */
   makeRoom(bytes: number): boolean {
+    const { maxMessages, maxBytes } = this.limits
+    if (!maxMessages || bytes > maxBytes) return false
     while (this.#unsent > this.#first && !this.hasRoom(bytes)) {
       this.#removeTo(this.#first + 1)
-      this.untracked++
+      this.#forgotten++
     }
     return this.hasRoom(bytes)
   }
@@ -82,33 +93,42 @@ export class Outbox<T> {
 
   /** A probe follows all that was sent so far. */
   probed(): void {
-    if (this.#probes.length < MAX_PROBES) this.#probes.push(this.#unsent)
+    if (this.#probes.length < MAX_PROBES) this.#probes.push({ unsent: this.#unsent, forgotten: this.#forgotten })
   }
 
   /** The oldest probe without a reply was answered: all that went before it has arrived. */
   replied(): void {
-    this.#removeTo(this.#probes.shift() ?? 0)
-    if (this.#unsent === this.#first) this.untracked = 0
+    const probe = this.#probes.shift()
+    if (!probe) return
+    this.#removeTo(probe.unsent)
+    this.#forgottenArrived = probe.forgotten
   }
 
   /** All that was sent counts as arrived. */
   arrived(): void {
     this.#removeTo(this.#unsent)
-    this.untracked = 0
+    this.#forgottenArrived = this.#forgotten
   }
 
   /** The transport is gone. What went into it is taken out and returned or, if `resend`, held once more. */
   lost(resend: boolean): T[] {
+    if (resend) for (const entry of this.#sent()) entry.wasSent = true
     const inDoubt = resend ? [] : this.#removeTo(this.#unsent)
     this.#unsent = this.#first
     this.#probes = []
-    this.untracked = 0
+    this.#forgottenArrived = this.#forgotten
     return inDoubt
   }
 
-  /** Takes all out that was never sent. Only after {@link lost}. */
-  clear(): T[] {
-    return this.#removeTo(this.#first + this.#size)
+  /** Takes all out: what was sent before, and may have arrived, and what was not. Only after {@link lost}. */
+  clear(): { inDoubt: T[]; unsent: T[] } {
+    let sentBefore = this.#first
+    for (const { wasSent } of this.#entries.slice(this.#gone)) if (wasSent) sentBefore++
+    return { inDoubt: this.#removeTo(sentBefore), unsent: this.#removeTo(this.#first + this.#size) }
+  }
+
+  #sent(): Entry<T>[] {
+    return this.#entries.slice(this.#gone, this.#gone + this.#unsent - this.#first)
   }
 
   get #size(): number {

@@ -3,17 +3,19 @@ import type { Data } from './options.ts'
 const encoder = /* @__PURE__ */ new TextEncoder()
 
 /** Tells what an object is, also one of another realm, such as an iframe. */
-const isA = (kind: RegExp, data: unknown): boolean => kind.test(Object.prototype.toString.call(data))
+const isA = (kind: RegExp, data: unknown): boolean =>
+  typeof data === 'object' && kind.test(Object.prototype.toString.call(data))
 
 const isBuffer = (data: unknown): data is ArrayBuffer => isA(/ArrayBuffer/, data)
 const isBlob = (data: unknown): data is Blob => isA(/Blob|File/, data)
 
+/** Whether it is sent as it is, and not as text. */
+export const isBinary = (data: unknown): boolean => ArrayBuffer.isView(data) || isBuffer(data) || isBlob(data)
+
 /** Bytes that the data takes on the wire, framing aside. */
 export function byteLength(data: unknown): number {
-  if (typeof data === 'object') {
-    if (ArrayBuffer.isView(data) || isBuffer(data)) return data.byteLength
-    if (isBlob(data)) return data.size
-  }
+  if (ArrayBuffer.isView(data) || isBuffer(data)) return data.byteLength
+  if (isBlob(data)) return data.size
   return encoder.encode(String(data)).length
 }
 

@@ -1,5 +1,5 @@
 import { Link } from '../core/link.ts'
-import type { SocketOptions } from './options.ts'
+import { linkTiming, type SocketOptions } from './options.ts'
 import { Socket } from './socket.ts'
 
 /** A class with the options built in: what takes a WebSocket class takes it. */
@@ -36,8 +36,14 @@ export class HeartbeatWebSocket extends Socket {
     this.start()
   }
 
-  /** Returns a class with these options built in, to be given to a library as its WebSocket. */
+  /**
+   * Returns a class with these options built in, to be given to a library as its WebSocket.
+   *
+   * @throws HeartlineError `ERR_OPTION`
+   */
   static with(options: SocketOptions): HeartbeatWebSocketClass {
+    // Now, and not first inside the retry loop of a library.
+    linkTiming(options)
     return class extends HeartbeatWebSocket {
       constructor(url: string | URL, protocols?: string | string[]) {
         super(url, protocols, options)

@@ -1,5 +1,7 @@
 import type { HeartbeatTiming } from '../core/heartbeat.ts'
+import type { LinkTiming } from '../core/link.ts'
 import { numberOptions, optionError } from '../core/option.ts'
+import { isBinary } from './data.ts'
 import type { WebSocketConstructor } from './web-socket-like.ts'
 
 /** What a WebSocket sends. */
@@ -10,7 +12,7 @@ export interface ProbingHeartbeat {
   /** The message to send; a function is called for each heartbeat, for protocols whose heartbeats are numbered. */
   message: Data | (() => Data)
   /**
-   * Tells the answer to a heartbeat from other messages. Such answers are hidden from the application, and only they
+   * Tells the answer to a heartbeat from other messages, by returning `true`. Such answers are hidden from the application, and only they
    * give latency: the server must answer every heartbeat, once. Without it nothing is hidden and there is no latency.
    * Any message is a sign of life either way.
    */
@@ -60,10 +62,23 @@ export const probingRules = {
   intervalMs: [10_000, 100, MAX_TIMER_MS],
   timeoutMs: [5_000, 100, MAX_TIMER_MS],
 } as const
+/** Longest time for a closing handshake where no `timeoutMs` says otherwise. */
+const CLOSE_TIMEOUT_MS = probingRules.timeoutMs[0]
 export const listeningRules = { silenceMs: [NaN, 100, MAX_TIMER_MS] } as const
 
+/** Checks the options and gives the core its part of them. @throws HeartlineError `ERR_OPTION` */
+export function linkTiming(options: SocketOptions): LinkTiming {
+  const { connectTimeoutMs } = numberOptions('', options, socketRules)
+  const heartbeat =
+    (options.heartbeat ?? false) === false ? undefined : heartbeatTiming(options.heartbeat as HeartbeatOptions)
+  const closeTimeoutMs = heartbeat?.listenOnly
+    ? Math.min(heartbeat.timeoutMs, CLOSE_TIMEOUT_MS)
+    : (heartbeat?.timeoutMs ?? CLOSE_TIMEOUT_MS)
+  return { connectTimeoutMs, closeTimeoutMs, heartbeat }
+}
+
 /** Checks the heartbeat options and brings both kinds into one form. @throws HeartlineError `ERR_OPTION` */
-export function heartbeatTiming(heartbeat: HeartbeatOptions): HeartbeatTiming {
+function heartbeatTiming(heartbeat: HeartbeatOptions): HeartbeatTiming {
   const { message, isReply, silenceMs } = heartbeat as Partial<ProbingHeartbeat & ListeningHeartbeat>
   if (silenceMs !== undefined) {
     numberOptions('heartbeat.', heartbeat, listeningRules)
@@ -71,6 +86,9 @@ export function heartbeatTiming(heartbeat: HeartbeatOptions): HeartbeatTiming {
   }
   const timing = numberOptions('heartbeat.', heartbeat, probingRules)
   if (message === undefined) throw optionError('Expected `heartbeat.message` or `heartbeat.silenceMs`.')
+  if (typeof message !== 'string' && typeof message !== 'function' && !isBinary(message)) {
+    throw optionError('Expected `heartbeat.message` to be text, binary, or a function that returns either.')
+  }
   if (isReply && typeof isReply !== 'function') throw optionError('Expected `heartbeat.isReply` to be a function.')
   return { ...timing, listenOnly: false }
 }

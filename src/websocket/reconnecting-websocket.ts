@@ -135,15 +135,15 @@ export class ReconnectingWebSocket extends Socket<ReconnectingEventMap, Connecti
     const { reconnect = {}, outbox = {}, ...socketOptions } = options
     const retryOptions = numberOptions('reconnect.', reconnect, reconnectRules)
     const limits = numberOptions('outbox.', outbox, outboxRules)
-    if (retryOptions.minDelayMs > retryOptions.maxDelayMs) {
-      throw optionError('Expected `reconnect.maxDelayMs` to be at least `reconnect.minDelayMs`.')
-    }
+    const { shouldReconnect = isRetryable } = reconnect
+    if (typeof shouldReconnect !== 'function')
+      throw optionError('Expected `reconnect.shouldReconnect` to be a function.')
     const retry = new Retry(retryOptions, {
       random: Math.random,
       isOffline: () => globalThis.navigator?.onLine === false,
       shouldReconnect: (ending) => {
         try {
-          return (reconnect.shouldReconnect ?? isRetryable)(ending)
+          return shouldReconnect(ending)
         } catch (error) {
           report(error)
           return true
@@ -210,7 +210,7 @@ export class ReconnectingWebSocket extends Socket<ReconnectingEventMap, Connecti
       this.discardedBytes += bytes
       this.#drop(copy, 'closed')
     } else if (this.readyState && this.transport!.readyState === 1) {
-      this.transport!.send(copy)
+      this.give(copy)
       outbox.track(copy, bytes)
     } else {
       outbox.makeRoom(bytes)
@@ -229,6 +229,7 @@ export class ReconnectingWebSocket extends Socket<ReconnectingEventMap, Connecti
     const protocols = this.#protocols
     const attempt = ++this.#attempt
     this.changed()
+    if (this.state !== 'connecting') return
     if (typeof url !== 'function' && typeof protocols !== 'function' && attempt < 2) return this.attach(url, protocols)
     const cause = this.#lastEnding?.cause
     const context: ProviderContext = {
@@ -236,25 +237,27 @@ export class ReconnectingWebSocket extends Socket<ReconnectingEventMap, Connecti
       attempts: this.attempts,
     }
     const isCurrent = () => attempt === this.#attempt && this.state === 'connecting'
-    Promise.all([ask(url, context), ask(protocols, context)])
+    Promise.all([ask(url, context, isUrl), ask(protocols, context, areProtocols)])
       .then(([url, protocols]) => {
         if (!isCurrent()) return
-        if (typeof url !== 'string' && !(url instanceof URL)) throw new TypeError(`Expected a URL, got ${String(url)}.`)
-        if (protocols !== undefined && typeof protocols !== 'string' && !Array.isArray(protocols)) {
-          throw new TypeError(`Expected protocols, got ${String(protocols)}.`)
-        }
         this.attach(url, protocols)
       })
       .catch((cause: unknown) => {
+        const why = cause instanceof Error ? cause.message : 'see `cause`'
         if (isCurrent())
-          this.failed(new HeartlineError('ERR_PROVIDER', `No connection could be made: ${String(cause)}`, { cause }))
+          this.failed(new HeartlineError('ERR_PROVIDER', `No connection could be made: ${why}`, { cause }))
       })
   }
 
   protected override opened(): void {
     this.#outbox.flush((data) => {
       const isOpen = this.transport!.readyState === 1
-      if (isOpen) this.transport!.send(data)
+      try {
+        if (isOpen) this.give(data)
+      } catch (error) {
+        // This transport does not take it: in doubt, like all that has gone, and the rest goes on.
+        report(error)
+      }
       return isOpen
     })
     super.opened()
@@ -278,11 +281,16 @@ export class ReconnectingWebSocket extends Socket<ReconnectingEventMap, Connecti
     if (ending) {
       this.#lastEnding = ending
       // The peer answered our close frame, so it has read what went before.
-      if (ending.cause === 'application' && ending.wasClean) outbox.arrived()
+      if (ending.cause === 'application' && ending.wasClean && ending.code === this.closeCode) outbox.arrived()
       untracked = outbox.untracked
       inDoubt = outbox.lost(this.#resends && !isClosed)
     }
-    const unsent = isClosed ? outbox.clear() : []
+    let unsent: Data[] = []
+    if (isClosed) {
+      const rest = outbox.clear()
+      inDoubt.push(...rest.inDoubt)
+      unsent = rest.unsent
+    }
     this.emit('statechange', { state, ending, attempts, retryInMs, inDoubt, untracked, unsent })
   }
 
@@ -291,8 +299,15 @@ export class ReconnectingWebSocket extends Socket<ReconnectingEventMap, Connecti
   }
 }
 
-async function ask<T>(provider: Provider<T>, context: ProviderContext): Promise<T> {
-  return typeof provider === 'function' ? (provider as (context: ProviderContext) => T | Promise<T>)(context) : provider
+const isUrl = (value: unknown): boolean => typeof value === 'string' || typeof (value as URL)?.href === 'string'
+const areProtocols = (value: unknown): boolean =>
+  value === undefined || typeof value === 'string' || Array.isArray(value)
+
+async function ask<T>(provider: Provider<T>, context: ProviderContext, isUsable: (value: T) => boolean): Promise<T> {
+  if (typeof provider !== 'function') return provider
+  const value = await (provider as (context: ProviderContext) => T | Promise<T>)(context)
+  if (!isUsable(value)) throw new TypeError(`The provider's value cannot be used, it is of type ${typeof value}.`)
+  return value
 }
 
 /** @returns whether the second choice was made; the first one is the default */

@@ -1,21 +1,20 @@
 import { HeartlineError } from '../core/error.ts'
-import { numberOptions } from '../core/option.ts'
 import type { Ending, Link, LinkEffects, LinkTiming } from '../core/link.ts'
 import { byteLength } from './data.ts'
 import { closeEvent, type SocketEventMap } from './events.ts'
-import {
-  heartbeatTiming,
-  MAX_TIMER_MS,
-  probingRules,
-  socketRules,
-  type Data,
-  type ProbingHeartbeat,
-  type SocketOptions,
-} from './options.ts'
+import { linkTiming, MAX_TIMER_MS, type Data, type ProbingHeartbeat, type SocketOptions } from './options.ts'
 import type { WebSocketConstructor, WebSocketLike } from './web-socket-like.ts'
 
 type Handler = ((this: any, event: any) => any) | null
-type Listener<T, E> = ((this: T, event: E) => any) | { handleEvent(event: E): any } | null
+/** The platform's types of this, which are not there without the DOM's. */
+interface ListenerOptions {
+  capture?: boolean
+  once?: boolean
+  passive?: boolean
+  signal?: AbortSignal
+}
+type BinaryType = 'blob' | 'arraybuffer'
+type Listener<E> = ((event: E) => any) | { handleEvent(event: E): any } | null
 
 /** A clock that differs from the timers' one by this much more than before has jumped: the host was asleep. */
 const CLOCK_JUMP_MS = 1_000
@@ -62,24 +61,16 @@ export interface Socket<Events extends SocketEventMap> {
   onclose: ((event: Events['close']) => any) | null
   addEventListener<K extends keyof Events & string>(
     type: K,
-    listener: Listener<this, Events[K]>,
-    options?: boolean | AddEventListenerOptions,
+    listener: Listener<Events[K]>,
+    options?: boolean | ListenerOptions,
   ): void
-  addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void
+  addEventListener(type: string, listener: Listener<Event>, options?: boolean | ListenerOptions): void
   removeEventListener<K extends keyof Events & string>(
     type: K,
-    listener: Listener<this, Events[K]>,
-    options?: boolean | EventListenerOptions,
+    listener: Listener<Events[K]>,
+    options?: boolean | ListenerOptions,
   ): void
-  removeEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | EventListenerOptions,
-  ): void
+  removeEventListener(type: string, listener: Listener<Event>, options?: boolean | ListenerOptions): void
 }
 
 /** The machine that a socket is the shell of. */
@@ -107,6 +98,10 @@ export abstract class Socket<
   protected transport: WebSocketLike | undefined
   /** Bytes that `send()` was given when nothing could be sent any more; the standard counts them as buffered. */
   protected discardedBytes = 0
+  /** Bytes that the current transport was given. */
+  protected sentBytes = 0
+  /** The code that the application closed with. */
+  protected closeCode: number | undefined
   readonly #WebSocket: WebSocketConstructor
   readonly #signal: AbortSignal | undefined
   readonly #heartbeat: Partial<ProbingHeartbeat> | undefined
@@ -120,20 +115,20 @@ export abstract class Socket<
   protected constructor(options: SocketOptions, Machine: LinkConstructor<L, Rest>, ...rest: Rest) {
     super()
     const { WebSocket = globalThis.WebSocket, heartbeat, signal } = options
-    const { connectTimeoutMs } = numberOptions('', options, socketRules)
-    if (!WebSocket) throw new HeartlineError('ERR_NO_WEBSOCKET', 'No WebSocket here: pass one as option `WebSocket`.')
+    const timing = linkTiming(options)
+    if (typeof WebSocket !== 'function')
+      throw new HeartlineError('ERR_NO_WEBSOCKET', 'No WebSocket here: pass one as option `WebSocket`.')
     signal?.throwIfAborted()
     this.#WebSocket = WebSocket
     this.#signal = signal
     this.#heartbeat = heartbeat as ProbingHeartbeat | undefined
-    const timing = heartbeat ? heartbeatTiming(heartbeat) : undefined
     this.link = new Machine(
       {
         connect: () => this.connect(),
         probe: () => this.#probe(),
         ended: (ending) => this.ended(ending),
       },
-      { connectTimeoutMs, closeTimeoutMs: timing?.timeoutMs ?? probingRules.timeoutMs[0], heartbeat: timing },
+      timing,
       ...rest,
     )
   }
@@ -185,7 +180,7 @@ export abstract class Socket<
     const { readyState } = this
     if (!readyState) throw new DOMException('Still connecting.', 'InvalidStateError')
     if (readyState > 1) this.discardedBytes += byteLength(data)
-    else this.transport!.send(data)
+    else this.give(data)
   }
 
   /**
@@ -196,6 +191,8 @@ export abstract class Socket<
    * a reason of more than 123 bytes
    */
   close(code?: number, reason = ''): void {
+    reason = String(reason)
+    if (code !== undefined) code = Math.round(Number(code))
     if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
       throw new DOMException(
         `Expected the close code 1000 or one from 3000 to 4999, got ${code}.`,
@@ -204,6 +201,7 @@ export abstract class Socket<
     }
     if (byteLength(reason) > 123) throw new DOMException('Expected a reason of at most 123 bytes.', 'SyntaxError')
     if (!this.link.close(now())) return
+    this.closeCode = code ?? 1005
     this.changed()
     if (reason) code ??= 1000
     // Chromium takes an `undefined` that is passed for a code, and refuses it.
@@ -230,6 +228,8 @@ export abstract class Socket<
     for (const type of ['online', 'pageshow', 'pagehide']) this.#listen(globalThis, type, onSignal)
     for (const type of ['visibilitychange', 'resume']) this.#listen(document, type, onSignal)
     this.#listen(this.#signal, 'abort', () => this.close())
+    // A provider may have aborted it.
+    if (this.#signal?.aborted) this.close()
   }
 
   // Not with the option `signal`: Node forgets to take listeners away that share a target (nodejs/node, weak handlers).
@@ -242,6 +242,7 @@ export abstract class Socket<
   protected attach(url: string | URL, protocols: string | string[] | undefined): void {
     const transport = new this.#WebSocket(url, protocols)
     this.transport = transport
+    this.sentBytes = 0
     transport.binaryType = this.#binaryType
     let wasOpen = false
     transport.onopen = () => {
@@ -268,7 +269,13 @@ export abstract class Socket<
 
   protected opened(): void {
     this.changed()
-    this.emit('open')
+    if (this.readyState === 1) this.emit('open')
+  }
+
+  /** Gives the transport something to send. Throws what it throws. */
+  protected give(data: Data): void {
+    this.transport!.send(data)
+    this.sentBytes += byteLength(data)
   }
 
   /** A frame came in. */
@@ -305,7 +312,7 @@ export abstract class Socket<
   #received({ data, origin }: { data: any; origin: string }): void {
     let isReply = false
     try {
-      isReply = !!this.#heartbeat?.isReply?.(data)
+      isReply = this.#heartbeat?.isReply?.(data) === true
     } catch (error) {
       report(error)
     }
@@ -324,7 +331,7 @@ export abstract class Socket<
   #probe(): boolean {
     try {
       const message = this.#heartbeat!.message
-      this.transport!.send(typeof message === 'function' ? message() : message)
+      this.give(typeof message === 'function' ? message() : message!)
       this.probed()
       return true
     } catch (error) {
@@ -338,7 +345,7 @@ export abstract class Socket<
     const clockOffsetMs = Date.now() - now()
     if (Math.abs(clockOffsetMs - (this.#clockOffsetMs ?? clockOffsetMs)) > CLOCK_JUMP_MS) this.link.wake(now())
     this.#clockOffsetMs = clockOffsetMs
-    this.link.tick(now(), this.transport?.bufferedAmount ?? 0)
+    this.link.tick(now(), this.sentBytes, this.transport?.bufferedAmount ?? 0)
     this.#arm()
   }
 

@@ -72,7 +72,6 @@ const ofReconnecting: readonly Refused[] = [
   ...numbers('reconnect.stableAfterMs', 0, Infinity, (stableAfterMs) => ({ reconnect: { stableAfterMs } }), [-1, NaN]),
   ...numbers('outbox.maxMessages', 0, Infinity, (maxMessages) => ({ outbox: { maxMessages } }), [-1, NaN, '3']),
   ...numbers('outbox.maxBytes', 0, Infinity, (maxBytes) => ({ outbox: { maxBytes } }), [-1, NaN]),
-  [{ reconnect: { minDelayMs: 500, maxDelayMs: 499 } }, '`reconnect.maxDelayMs`'],
   [{ reconnect: { retries: 3 } }, 'Unknown option `reconnect.retries`.'],
   [{ outbox: { onOverflow: 'drop' } }, '`outbox.onOverflow`'],
   [{ outbox: { inDoubt: 'forget' } }, '`outbox.inDoubt`'],

@@ -62,7 +62,7 @@ function run(schedule: Schedule) {
     feed()
     arm()
   }
-  const arm = () => world.setTimer(connection.deadline, () => input(() => connection.tick(world.now, 0)))
+  const arm = () => world.setTimer(connection.deadline, () => input(() => connection.tick(world.now, 0, 0)))
   /** Something reaches the host from that transport, unless the shell has dropped it. */
   const fromTransport = (id: number, afterMs: number, feed: () => void) =>
     world.at(world.now + afterMs, () => {

@@ -19,7 +19,8 @@ interface Path {
   /** From then on nothing comes through any more. */
   readonly deadAtMs?: number
   readonly timerLatenessMs?: number
-  readonly buffered?: (now: number) => number
+  /** What was sent so far, and how much of it is queued. */
+  readonly traffic?: (now: number) => readonly [sentBytes: number, queuedBytes: number]
   readonly untilMs: number
   readonly listenOnly?: boolean
   /** The round trip was measured before, on the same path. */
@@ -52,7 +53,7 @@ function watch(schedule: Schedule, path: Path) {
       arm()
     })
   const tick = () => {
-    const action = heartbeat.tick(world.now, path.buffered?.(world.now) ?? 0)
+    const action = heartbeat.tick(world.now, ...(path.traffic?.(world.now) ?? ([0, 0] as const)))
     if (action) probe()
     else if (action === false) result.deadAt = world.now
     arm()
@@ -176,13 +177,24 @@ test('[INV-LIVE] a peer that takes our bytes slowly is not dead, but not for eve
     const { intervalMs, timeoutMs } = schedule
     const quiet = { ...schedule, pushGapsMs: [], wakeAtMs: [], roundTripMs: 1 }
     const drainsUntil = intervalMs + timeoutMs * timeouts
-    const buffered = (now: number) => Math.max(0, drainsUntil - now)
+    // Whatever else is sent meanwhile: what counts is what has left.
+    const traffic = (now: number) => [3 * now + 1, 3 * now + 1 - Math.min(now, drainsUntil)] as const
     // Nothing is heard while the bytes drain; the verdict comes within two timeouts after they no longer do.
-    const { deadAt } = watch(quiet, { deadAtMs: 0, buffered, untilMs: 10_000_000 })
+    const { deadAt } = watch(quiet, { deadAtMs: 0, traffic, untilMs: 10_000_000 })
     expect(deadAt).toBeGreaterThanOrEqual(drainsUntil - 1e-6)
     expect(deadAt).toBeLessThanOrEqual(drainsUntil + 2 * timeoutMs + 1e-6)
-    const forEver = watch(quiet, { deadAtMs: 0, buffered: (now) => 1e9 - now, untilMs: 10_000_000 })
+    const forEver = watch(quiet, { deadAtMs: 0, traffic: (now) => [now + 1, 1], untilMs: 10_000_000 })
     expect(forEver.deadAt).toBeLessThanOrEqual(intervalMs + 13 * timeoutMs)
+  })
+})
+
+test('[P1] what we send into a dead path while its kernel takes it does not put the verdict off', () => {
+  check('swallowed', fc.tuple(schedules(noPauses), deaths), 2_000, ([schedule, deadAtMs]) => {
+    const { deadAt, lastReceivedAt } = watch(
+      { ...schedule, wakeAtMs: [] },
+      { deadAtMs, traffic: (now) => [now, 0], untilMs: 300_000 },
+    )
+    expect(deadAt).toBeLessThanOrEqual(lastReceivedAt + schedule.intervalMs + schedule.timeoutMs + 1e-6)
   })
 })
 

@@ -36,10 +36,6 @@ heartbeat.addEventListener('error', (event) => {
   const message: string = event.message
   return [message, event.error]
 })
-heartbeat.addEventListener('close', function () {
-  const socket: HeartbeatWebSocket = this
-  return socket
-})
 heartbeat.addEventListener('close', { handleEvent: (event) => event.code }, { once: true })
 heartbeat.addEventListener('anything', (event) => event.type)
 heartbeat.addEventListener('message', null)

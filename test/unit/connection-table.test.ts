@@ -136,12 +136,12 @@ function start(state: ConnectionState) {
       connection.wake(now)
     },
     hide: () => connection.hide(now),
-    'tick, early': () => connection.tick(now, 0),
+    'tick, early': () => connection.tick(now, 0, 0),
     'tick, due': () => {
       const before = connection.state
       while (connection.state === before && connection.deadline < Infinity) {
         now = connection.deadline
-        connection.tick(now, 0)
+        connection.tick(now, 0, 0)
       }
     },
   }
@@ -173,7 +173,7 @@ test('ARCHITECTURE.md has the same table', () => {
 })
 
 test.each([
-  ['the path died', (connection: Connection) => connection.tick(connection.deadline, 0), true],
+  ['the path died', (connection: Connection) => connection.tick(connection.deadline, 0, 0), true],
   ['the peer closed', (connection: Connection) => connection.ended(100, 1006, '', false), false],
   [
     'the host has just woken up',

@@ -9,7 +9,7 @@ const timing = { intervalMs: 10_000, timeoutMs: 5_000, listenOnly: false }
 function next(heartbeat: Heartbeat): { at: number; action: boolean } {
   for (;;) {
     const at = heartbeat.deadline
-    const action = heartbeat.tick(at, 0)
+    const action = heartbeat.tick(at, 0, 0)
     if (action !== undefined) return { at, action }
   }
 }
@@ -29,7 +29,7 @@ test('any frame after the probe is life', () => {
 
 test('a tick before the deadline changes nothing', () => {
   const heartbeat = new Heartbeat(timing, 0)
-  expect(heartbeat.tick(9_999, 0)).toBeUndefined()
+  expect(heartbeat.tick(9_999, 0, 0)).toBeUndefined()
   expect(heartbeat.deadline).toBe(10_000)
 })
 
@@ -53,7 +53,7 @@ test('a second wake-up before an answer does not move the verdict', () => {
 test('a deadline that is met hours late leads to a probe, not to a verdict', () => {
   const heartbeat = new Heartbeat(timing, 0)
   next(heartbeat)
-  expect(heartbeat.tick(10_800_000, 0)).toBe(true)
+  expect(heartbeat.tick(10_800_000, 0, 0)).toBe(true)
   expect(next(heartbeat)).toEqual({ at: 10_802_000, action: false })
 })
 
