@@ -173,7 +173,7 @@ export class Column {
 /** @param {Outage} outage @param {number} now @returns {[text: string, isRunning: boolean]} */
 function detect({ brokenAt, noticedAt, survivedAt }, now) {
   if (noticedAt !== undefined) return [duration(noticedAt - brokenAt), false]
-  return survivedAt === undefined ? [running(now - brokenAt), true] : ['–', false]
+  return survivedAt === undefined ? [`> ${running(now - brokenAt)}`, true] : ['–', false]
 }
 
 /** @param {Outage} outage */
@@ -185,7 +185,9 @@ function howNoticed({ noticedAt, wasTold, survivedAt }) {
 /** @param {Outage} outage @param {number} now @returns {[text: string, isRunning: boolean]} */
 function reopen({ pathBackAt, reopenedAt, survivedAt }, now) {
   if (pathBackAt === undefined || survivedAt !== undefined) return ['–', false]
-  return reopenedAt === undefined ? [running(now - pathBackAt), true] : [duration(reopenedAt - pathBackAt), false]
+  return reopenedAt === undefined
+    ? [`> ${running(now - pathBackAt)}`, true]
+    : [duration(reopenedAt - pathBackAt), false]
 }
 
 /** @param {{ n: number, cpuRatio: number, load: number, memoryRatio: number, memoryBytes: number }} reading */

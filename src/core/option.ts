@@ -20,7 +20,7 @@ export function numberOption(
 ): number {
   value ??= fallback
   if (typeof value !== 'number' || !(value >= least && value <= most)) {
-    throw optionError(`Expected \`${name}\` to be a number from ${least} to ${most}, got ${String(value)}.`)
+    throw optionError(`Expected \`${name}\` to be a number from ${least} to ${most}, got ${shown(value)}.`)
   }
   return value
 }
@@ -38,7 +38,7 @@ export function numberOptions<Rules extends Record<string, OptionRule>>(
   rules: Rules,
 ): OptionNumbers<Rules> {
   if (!given || typeof given !== 'object')
-    throw optionError(`Expected \`${group.slice(0, -1)}\` to be an object, got ${String(given)}.`)
+    throw optionError(`Expected \`${group.slice(0, -1) || 'options'}\` to be an object, got ${shown(given)}.`)
   for (const name in given) if (!Object.hasOwn(rules, name)) throw optionError(`Unknown option \`${group + name}\`.`)
   const numbers: Record<string, number> = {}
   for (const name in rules) {
@@ -48,6 +48,9 @@ export function numberOptions<Rules extends Record<string, OptionRule>>(
   }
   return numbers as OptionNumbers<Rules>
 }
+
+/** A text in quotes, so that '5' is not taken for 5. */
+const shown = (value: unknown): string => (typeof value === 'string' ? JSON.stringify(value) : String(value))
 
 export function optionError(message: string): HeartlineError {
   return new HeartlineError('ERR_OPTION', message)

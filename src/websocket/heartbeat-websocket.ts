@@ -1,5 +1,5 @@
 import { Link } from '../core/link.ts'
-import { linkTiming, type SocketOptions } from './options.ts'
+import { checkProtocols, linkTiming, type SocketOptions } from './options.ts'
 import { Socket } from './socket.ts'
 
 /** A class with the options built in: what takes a WebSocket class takes it. */
@@ -30,6 +30,7 @@ export class HeartbeatWebSocket extends Socket {
    * @throws HeartlineError `ERR_OPTION`, `ERR_NO_WEBSOCKET`
    */
   constructor(url: string | URL, protocols?: string | string[], options: SocketOptions = {}) {
+    checkProtocols(protocols)
     super(options, Link)
     this.#url = url
     this.#protocols = protocols

@@ -66,6 +66,15 @@ export const probingRules = {
 const CLOSE_TIMEOUT_MS = probingRules.timeoutMs[0]
 export const listeningRules = { silenceMs: [NaN, 100, MAX_TIMER_MS] } as const
 
+/** Finds the likeliest mistake, before it leads to another error. @throws HeartlineError `ERR_OPTION` */
+export function checkProtocols(protocols: unknown): void {
+  if (typeof protocols === 'object' && protocols && !Array.isArray(protocols)) {
+    throw optionError(
+      'Expected `protocols` to be text or an array: options are the third argument, `(url, [], options)`.',
+    )
+  }
+}
+
 /** Checks the options and gives the core its part of them. @throws HeartlineError `ERR_OPTION` */
 export function linkTiming(options: SocketOptions): LinkTiming {
   const { connectTimeoutMs } = numberOptions('', options, socketRules)
@@ -80,14 +89,13 @@ export function linkTiming(options: SocketOptions): LinkTiming {
 /** Checks the heartbeat options and brings both kinds into one form. @throws HeartlineError `ERR_OPTION` */
 function heartbeatTiming(heartbeat: HeartbeatOptions): HeartbeatTiming {
   const { message, isReply, silenceMs } = heartbeat as Partial<ProbingHeartbeat & ListeningHeartbeat>
-  if (silenceMs !== undefined) {
+  if (silenceMs !== undefined && message === undefined) {
     numberOptions('heartbeat.', heartbeat, listeningRules)
     return { intervalMs: silenceMs, timeoutMs: silenceMs, listenOnly: true }
   }
   const timing = numberOptions('heartbeat.', heartbeat, probingRules)
-  if (message === undefined) throw optionError('Expected `heartbeat.message` or `heartbeat.silenceMs`.')
   if (typeof message !== 'string' && typeof message !== 'function' && !isBinary(message)) {
-    throw optionError('Expected `heartbeat.message` to be text, binary, or a function that returns either.')
+    throw optionError('Expected `heartbeat.message` (text, binary, or a function) or `heartbeat.silenceMs`.')
   }
   if (isReply && typeof isReply !== 'function') throw optionError('Expected `heartbeat.isReply` to be a function.')
   return { ...timing, listenOnly: false }

@@ -6,7 +6,7 @@ import { Outbox } from '../core/outbox.ts'
 import { isRetryable, Retry } from '../core/retry.ts'
 import { byteLength, snapshot } from './data.ts'
 import type { SocketEventMap } from './events.ts'
-import { MAX_TIMER_MS, type Data, type ProbingHeartbeat, type SocketOptions } from './options.ts'
+import { checkProtocols, MAX_TIMER_MS, type Data, type ProbingHeartbeat, type SocketOptions } from './options.ts'
 import { getHandler, now, report, setHandler, Socket } from './socket.ts'
 
 /** Why a provider is called. */
@@ -132,6 +132,7 @@ export class ReconnectingWebSocket extends Socket<ReconnectingEventMap, Connecti
     protocols?: Provider<string | string[] | undefined>,
     options: ReconnectingOptions = {},
   ) {
+    checkProtocols(protocols)
     const { reconnect = {}, outbox = {}, ...socketOptions } = options
     const retryOptions = numberOptions('reconnect.', reconnect, reconnectRules)
     const limits = numberOptions('outbox.', outbox, outboxRules)

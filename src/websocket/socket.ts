@@ -117,7 +117,10 @@ export abstract class Socket<
     const { WebSocket = globalThis.WebSocket, heartbeat, signal } = options
     const timing = linkTiming(options)
     if (typeof WebSocket !== 'function')
-      throw new HeartlineError('ERR_NO_WEBSOCKET', 'No WebSocket here: pass one as option `WebSocket`.')
+      throw new HeartlineError(
+        'ERR_NO_WEBSOCKET',
+        'No WebSocket constructor here: pass one, such as that of `ws`, as option `WebSocket`.',
+      )
     signal?.throwIfAborted()
     this.#WebSocket = WebSocket
     this.#signal = signal

@@ -16,7 +16,7 @@ class ForbiddenWebSocket extends WebSocket {
 type Refused = readonly [options: object, message: string]
 
 const range = (name: string, least: number, most: number, got: unknown) =>
-  `Expected \`${name}\` to be a number from ${least} to ${most}, got ${String(got)}.`
+  `Expected \`${name}\` to be a number from ${least} to ${most}, got ${typeof got === 'string' ? `"${got}"` : String(got)}.`
 const numbers = (
   name: string,
   least: number,
@@ -51,7 +51,7 @@ const ofBoth: readonly Refused[] = [
     2 ** 31,
     '500',
   ]),
-  [{ heartbeat: {} }, 'Expected `heartbeat.message` or `heartbeat.silenceMs`.'],
+  [{ heartbeat: {} }, 'Expected `heartbeat.message` (text, binary, or a function) or `heartbeat.silenceMs`.'],
   [{ heartbeat: true }, '`heartbeat'],
   [{ heartbeat: 'ping' }, '`heartbeat'],
   [{ heartbeat: { message: 'ping', isReply: 'pong' } }, 'Expected `heartbeat.isReply` to be a function.'],
