@@ -68,7 +68,7 @@ export const listeningRules = { silenceMs: [NaN, 100, MAX_TIMER_MS] } as const
 
 /** Finds the likeliest mistake, before it leads to another error. @throws HeartlineError `ERR_OPTION` */
 export function checkProtocols(protocols: unknown): void {
-  if (typeof protocols === 'object' && protocols && !Array.isArray(protocols)) {
+  if (typeof protocols === 'object' && protocols && !(Symbol.iterator in protocols)) {
     throw optionError(
       'Expected `protocols` to be text or an array: options are the third argument, `(url, [], options)`.',
     )

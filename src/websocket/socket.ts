@@ -195,7 +195,7 @@ export abstract class Socket<
    */
   close(code?: number, reason = ''): void {
     reason = String(reason)
-    if (code !== undefined) code = Math.round(Number(code))
+    if (code !== undefined) code = Math.trunc(Number(code))
     if (code !== undefined && code !== 1000 && !(code >= 3000 && code <= 4999)) {
       throw new DOMException(
         `Expected the close code 1000 or one from 3000 to 4999, got ${code}.`,
