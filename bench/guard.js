@@ -1,6 +1,6 @@
 // Heartbeat CPU and memory of the guard against the isAlive sweep of the `ws` README, side by side in one run.
 //
-//   node bench/guard.js [--connections 20000] [--interval 2000] [--rounds 3] [--json]
+//   node bench/guard.js [--connections 20000] [--interval 1500] [--rounds 5] [--json]
 //
 // Two server processes with half of the connections each (a process may be held to 20,000 descriptors), two client
 // processes that only answer pings. All connections are idle and stay the same in all rounds; only the heartbeat on the
@@ -26,8 +26,8 @@ async function measure() {
   const { values } = parseArgs({
     options: {
       connections: { type: 'string', default: '20000' },
-      interval: { type: 'string', default: '2000' },
-      rounds: { type: 'string', default: '3' },
+      interval: { type: 'string', default: '1500' },
+      rounds: { type: 'string', default: '5' },
       json: { type: 'boolean', default: false },
     },
   })

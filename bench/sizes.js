@@ -41,6 +41,6 @@ export async function measureSizes() {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const rows = await measureSizes()
-  console.table(rows.map(({ files: _, ...row }) => row))
+  console.table(rows.map(({ name, minified, brotli }) => ({ name, minified, brotli })))
   for (const { name, files } of rows.slice(0, 2)) console.log(`${name}: minified bytes by file`, files)
 }

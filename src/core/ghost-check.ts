@@ -1,19 +1,5 @@
 import { WheelEntry } from './timing-wheel.ts'
 
-/** What a {@link GhostCheck} asks about its connection. Nobody reports a received frame: it looks for itself. */
-export interface Peer {
-  /** Bytes received so far. Any difference is life. */
-  readonly receivedBytes: number
-  /** Bytes handed over for sending so far, whether they have left the process or not. */
-  readonly sentBytes: number
-  /** How many of those still wait in the process. */
-  readonly queuedBytes: number
-  /** Changes whenever bytes leave the process; reaches {@link sentBytes} when all have left. */
-  readonly drainedBytes: number
-  /** Whether what the peer sends is taken from the network at all. A paused stream with a full buffer is not. */
-  readonly isRead: boolean
-}
-
 export interface GhostTiming {
   /** Longest silence after which a ping goes out; an idle connection gets one every such time. A multiple of {@link beatMs}. */
   readonly pingMs: number
@@ -21,7 +7,7 @@ export interface GhostTiming {
   readonly lookMs: number
   /**
    * Pings and looks are made at multiples of this time, early rather than late, so that those of many connections come
-   * together: answers that arrive in one batch cost the event loop much less than one by one.
+   * together: answers that arrive in a batch cost the event loop less than one by one.
    */
   readonly beatMs: number
   /** Time that the peer has to be heard after a ping. */
@@ -44,33 +30,46 @@ export type GhostPhase = 'listening' | 'pinged' | 'suspected' | 'gone'
 const MAX_EXTENSIONS = 11
 
 /**
- * Decides whether the peer of one connection is a ghost, from looks at the count of received bytes.
+ * Decides whether the peer of one connection is a ghost, from looks at the count of received bytes. Nobody reports a
+ * frame: a subclass says where the facts are to be found.
  *
- * Looks are frequent enough that a connection which is heard at least every half interval is never pinged, and that a
- * silent one is pinged before its silence, counted from the look *before* the one that last found a change, reaches
- * the interval. All times are of a clock that stands still while the event loop does (see `AwakeClock`).
+ * A look that finds a change knows only that the last byte came after the look before it. So the ping is due an interval
+ * after *that* look, and looks are frequent enough that by then a peer which is heard often has been seen again. All
+ * times are whole milliseconds of a clock that stands still while the event loop does (see `AwakeClock`).
  */
-export class GhostCheck<P extends Peer> extends WheelEntry {
-  readonly peer: P
+export abstract class GhostCheck extends WheelEntry {
   phase: GhostPhase = 'listening'
   /** The last byte came after this time… */
-  heardAfter: number
+  heardAfter = 0
   /** …and not after this time. */
-  heardBefore: number
+  heardBefore = 0
   /** When the next ping is due or, after it, the verdict. */
-  #dueAt: number
-  #lookedAt: number
-  #receivedBytes: number
+  #dueAt = 0
+  #lookedAt = 0
+  #receivedBytes = 0
   /** Where the ping ends in what we send, if it was queued behind other bytes; else 0. */
   #pingEnd = 0
   #drainedBytes = 0
   #extensions = 0
 
-  /** @param earlyMs how much earlier than necessary the first ping may go out; spreads connections over the interval */
-  constructor(peer: P, timing: GhostTiming, now: number, earlyMs: number) {
-    super()
-    this.peer = peer
-    this.#receivedBytes = peer.receivedBytes
+  /** Bytes received so far. Any difference is life. */
+  abstract readonly receivedBytes: number
+  /** Bytes handed over for sending so far, whether they have left the process or not. */
+  abstract readonly sentBytes: number
+  /** How many of those still wait in the process. */
+  abstract readonly queuedBytes: number
+  /** Changes whenever bytes leave the process; reaches {@link sentBytes} when all have left. */
+  abstract readonly drainedBytes: number
+  /** Whether what the peer sends is taken from the network at all. A paused stream with a full buffer is not. */
+  abstract readonly isRead: boolean
+
+  /**
+   * Something has just been received: begins to listen.
+   *
+   * @param earlyMs how much earlier than necessary the first ping may go out; spreads connections over the interval
+   */
+  begin(timing: GhostTiming, now: number, earlyMs: number): void {
+    this.#receivedBytes = this.receivedBytes
     this.heardAfter = this.heardBefore = this.#lookedAt = now
     this.#dueAt = beatBefore(timing, now + timing.pingMs - earlyMs)
   }
@@ -98,8 +97,8 @@ export class GhostCheck<P extends Peer> extends WheelEntry {
     this.phase = 'pinged'
     this.#dueAt = now + timing.timeoutMs
     this.#extensions = 0
-    this.#pingEnd = this.peer.queuedBytes > 0 ? this.peer.sentBytes : 0
-    if (this.#pingEnd) this.#drainedBytes = this.peer.drainedBytes
+    this.#pingEnd = this.queuedBytes > 0 ? this.sentBytes : 0
+    if (this.#pingEnd) this.#drainedBytes = this.drainedBytes
   }
 
   /**
@@ -110,14 +109,14 @@ export class GhostCheck<P extends Peer> extends WheelEntry {
   confirm(timing: GhostTiming, now: number): boolean {
     this.#listen(timing, now)
     if (this.phase !== 'suspected') return false
-    if (this.peer.isRead) return true
+    if (this.isRead) return true
     this.phase = 'pinged'
     this.#dueAt = now + timing.timeoutMs
     return false
   }
 
   #listen(timing: GhostTiming, now: number): void {
-    const { receivedBytes } = this.peer
+    const { receivedBytes } = this
     if (receivedBytes !== this.#receivedBytes) {
       this.#receivedBytes = receivedBytes
       this.phase = 'listening'
@@ -130,9 +129,9 @@ export class GhostCheck<P extends Peer> extends WheelEntry {
 
   /** Whether there is a reason to go on waiting for the answer to a ping. */
   #mayWait(): boolean {
-    if (!this.peer.isRead) return true
+    if (!this.isRead) return true
     if (!this.#pingEnd || ++this.#extensions > MAX_EXTENSIONS) return false
-    const { drainedBytes } = this.peer
+    const { drainedBytes } = this
     const isDraining = drainedBytes !== this.#drainedBytes
     this.#drainedBytes = drainedBytes
     // A ping that got out from behind a backlog still has megabytes in front of it, in the kernels of both hosts.

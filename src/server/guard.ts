@@ -1,8 +1,7 @@
 import { HeartlineError } from '../core/error.ts'
-import type { GhostCheck } from '../core/ghost-check.ts'
-import { numberOption } from '../core/option.ts'
+import { numberOptions } from '../core/option.ts'
 import { GhostWatch } from './ghost-watch.ts'
-import { GuardedPeer, isSocket } from './guarded-peer.ts'
+import { GuardedConnection, isSocket } from './guarded-connection.ts'
 import type { RequestLike, WebSocketInternals, WebSocketLike, WebSocketServerLike } from './web-socket-server-like.ts'
 
 export interface GuardOptions {
@@ -85,6 +84,10 @@ export interface Guarded<W extends WebSocketLike = WebSocketLike> {
 /** The longest delay of a platform's timer. */
 const MAX_TIMER_MS = 2_147_483_647
 const CLOSED = 3
+const rules = {
+  intervalMs: [guardDefaults.intervalMs, 100, MAX_TIMER_MS],
+  timeoutMs: [guardDefaults.timeoutMs, 100, MAX_TIMER_MS],
+} as const
 
 const guardedServers = new WeakSet<object>()
 
@@ -102,23 +105,21 @@ export function guard<W extends WebSocketLike>(
   webSocketServer: WebSocketServerLike<W>,
   options: GuardOptions = {},
 ): Guarded<W> {
-  const { intervalMs, timeoutMs, ...rest } = options
-  for (const name in rest) throw new HeartlineError('ERR_OPTION', `Unknown option \`${name}\`.`)
-  const interval = numberOption('intervalMs', intervalMs, guardDefaults.intervalMs, 100, MAX_TIMER_MS)
-  const timeout = numberOption('timeoutMs', timeoutMs, guardDefaults.timeoutMs, 100, MAX_TIMER_MS)
-  if (typeof webSocketServer?.on !== 'function' || typeof webSocketServer.off !== 'function') {
-    throw new HeartlineError('ERR_OPTION', 'Expected `webSocketServer` to be a server of the `ws` package.')
+  const { intervalMs, timeoutMs } = numberOptions('', options, rules)
+  // An http server emits `connection` too, but its connections are no WebSockets.
+  if (typeof webSocketServer?.on !== 'function' || !('handleUpgrade' in webSocketServer)) {
+    throw new HeartlineError('ERR_OPTION', 'Expected `webSocketServer` to be a `WebSocketServer` of the `ws` package.')
   }
   if (guardedServers.has(webSocketServer)) {
     throw new HeartlineError('ERR_OPTION', 'This `webSocketServer` already has a guard: stop that one first.')
   }
-  return new Guard(webSocketServer, interval, timeout)
+  return new Guard(webSocketServer, intervalMs, timeoutMs)
 }
 
 class Guard<W extends WebSocketLike> implements Guarded<W> {
   readonly #server: WebSocketServerLike<W>
-  readonly #watch: GhostWatch<GuardedPeer<W>>
-  readonly #checks = new Map<W, GhostCheck<GuardedPeer<W>>>()
+  readonly #watch: GhostWatch<GuardedConnection<W>>
+  readonly #connections = new Map<W, GuardedConnection<W>>()
   readonly #listeners = new Set<GhostListener<W>>()
   /** One function for all connections. */
   readonly #onClose: (this: W) => void
@@ -131,10 +132,10 @@ class Guard<W extends WebSocketLike> implements Guarded<W> {
   constructor(server: WebSocketServerLike<W>, intervalMs: number, timeoutMs: number) {
     this.#server = server
     this.#watch = new GhostWatch(
-      { ping: (peer) => this.#ping(peer), reap: (check) => this.#reap(check), now: () => performance.now() },
+      { ping: (connection) => this.#ping(connection), reap: (connection) => this.#reap(connection), now },
       intervalMs,
       timeoutMs,
-      performance.now(),
+      now(),
     )
     const remove = (webSocket: W): void => this.#remove(webSocket)
     this.#onClose = function () {
@@ -172,7 +173,7 @@ class Guard<W extends WebSocketLike> implements Guarded<W> {
     this.#isStopped = true
     guardedServers.delete(this.#server)
     this.#server.off('connection', this.#onConnection)
-    for (const webSocket of this.#checks.keys()) this.#remove(webSocket)
+    for (const webSocket of this.#connections.keys()) this.#remove(webSocket)
   }
 
   [Symbol.dispose](): void {
@@ -189,22 +190,23 @@ class Guard<W extends WebSocketLike> implements Guarded<W> {
 
   /** @returns whether all is well: guarded, or nothing to guard */
   #tryAdd(webSocket: W, socket: object | undefined): boolean {
-    if (this.#isStopped || webSocket.readyState === CLOSED || this.#checks.has(webSocket)) return true
+    if (this.#isStopped || webSocket.readyState === CLOSED || this.#connections.has(webSocket)) return true
     const found = socket ?? (webSocket as WebSocketInternals)._socket
     if (!isSocket(found)) return false
-    const check = this.#watch.add(new GuardedPeer(webSocket, found), performance.now())
-    this.#checks.set(webSocket, check)
+    const connection = new GuardedConnection(webSocket, found)
+    this.#connections.set(webSocket, connection)
+    this.#watch.add(connection, now())
     webSocket.on('close', this.#onClose)
     if (!this.#timer && !this.#immediate) this.#sleep()
     return true
   }
 
   #remove(webSocket: W): void {
-    const check = this.#checks.get(webSocket)
-    if (!check) return
-    this.#checks.delete(webSocket)
+    const connection = this.#connections.get(webSocket)
+    if (!connection) return
+    this.#connections.delete(webSocket)
     webSocket.off('close', this.#onClose)
-    this.#watch.remove(check)
+    this.#watch.remove(connection)
     if (this.#watch.size) return
     clearTimeout(this.#timer)
     clearImmediate(this.#immediate)
@@ -212,7 +214,7 @@ class Guard<W extends WebSocketLike> implements Guarded<W> {
   }
 
   #sleep(): void {
-    this.#timer = setTimeout(this.#wake, this.#watch.sleep(performance.now()))
+    this.#timer = setTimeout(this.#wake, this.#watch.sleep(now()))
     this.#timer.unref()
   }
 
@@ -223,7 +225,7 @@ class Guard<W extends WebSocketLike> implements Guarded<W> {
   }
 
   readonly #turn = (): void => {
-    const isUnfinished = this.#watch.turn(performance.now())
+    const isUnfinished = this.#watch.turn(now())
     this.#immediate = undefined
     // A listener may have ended the watch, or begun a new one, which then has a timer of its own.
     if (!this.#watch.size || this.#timer) return
@@ -231,21 +233,27 @@ class Guard<W extends WebSocketLike> implements Guarded<W> {
     else this.#sleep()
   }
 
-  #ping(peer: GuardedPeer<W>): void {
+  #ping(connection: GuardedConnection<W>): void {
     try {
-      if (peer.ping()) this.#pings++
+      if (connection.ping()) this.#pings++
     } catch {
       // A connection that cannot be pinged is judged by what it sends, like any other.
     }
   }
 
-  #reap(check: GhostCheck<GuardedPeer<W>>): void {
-    const { webSocket, pings, receivedBytes, queuedBytes } = check.peer
-    const event = { webSocket, ...this.#watch.silence(check, performance.now()), pings, receivedBytes, queuedBytes }
+  #reap(connection: GuardedConnection<W>): void {
+    const { webSocket, pings, receivedBytes } = connection
+    const queuedBytes = webSocket.bufferedAmount
+    const event = { webSocket, ...this.#watch.silence(connection, now()), pings, receivedBytes, queuedBytes }
     this.#remove(webSocket)
     attempt(() => webSocket.terminate())
     for (const listener of [...this.#listeners]) attempt(() => listener(event))
   }
+}
+
+/** Monotonic milliseconds. */
+function now(): number {
+  return performance.now()
 }
 
 /** Calls a function that is not ours. What it throws becomes an uncaught exception, later. */

@@ -1,4 +1,5 @@
-import type { Data } from './options.ts'
+/** What a WebSocket sends. */
+export type Data = string | ArrayBufferLike | ArrayBufferView | Blob
 
 const encoder = /* @__PURE__ */ new TextEncoder()
 

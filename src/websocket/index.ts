@@ -14,6 +14,7 @@ export {
   type ReconnectOptions,
   type StateChangeEvent,
 } from './reconnecting-websocket.ts'
+export type { Data } from './data.ts'
 export type { CloseEventLike, ErrorEventLike, MessageEventLike, SocketEventMap } from './events.ts'
-export type { Data, HeartbeatOptions, ListeningHeartbeat, ProbingHeartbeat, SocketOptions } from './options.ts'
+export type { HeartbeatOptions, ListeningHeartbeat, ProbingHeartbeat, SocketOptions } from './options.ts'
 export type { WebSocketConstructor, WebSocketLike } from './web-socket-like.ts'

@@ -1,11 +1,8 @@
 import type { HeartbeatTiming } from '../core/heartbeat.ts'
 import type { LinkTiming } from '../core/link.ts'
 import { numberOptions, optionError } from '../core/option.ts'
-import { isBinary } from './data.ts'
+import { isBinary, type Data } from './data.ts'
 import type { WebSocketConstructor } from './web-socket-like.ts'
-
-/** What a WebSocket sends. */
-export type Data = string | ArrayBufferLike | ArrayBufferView | Blob
 
 /** Asks the server for a sign of life on a timer. */
 export interface ProbingHeartbeat {

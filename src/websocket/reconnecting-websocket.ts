@@ -4,9 +4,9 @@ import type { Ending } from '../core/link.ts'
 import { numberOptions, optionError } from '../core/option.ts'
 import { Outbox } from '../core/outbox.ts'
 import { isRetryable, Retry } from '../core/retry.ts'
-import { byteLength, snapshot } from './data.ts'
+import { byteLength, snapshot, type Data } from './data.ts'
 import type { SocketEventMap } from './events.ts'
-import { checkProtocols, MAX_TIMER_MS, type Data, type ProbingHeartbeat, type SocketOptions } from './options.ts'
+import { checkProtocols, MAX_TIMER_MS, type ProbingHeartbeat, type SocketOptions } from './options.ts'
 import { getHandler, now, report, setHandler, Socket } from './socket.ts'
 
 /** Why a provider is called. */

@@ -1,8 +1,8 @@
 import { HeartlineError } from '../core/error.ts'
 import type { Ending, Link, LinkEffects, LinkTiming } from '../core/link.ts'
-import { byteLength } from './data.ts'
+import { byteLength, type Data } from './data.ts'
 import { closeEvent, type SocketEventMap } from './events.ts'
-import { linkTiming, MAX_TIMER_MS, type Data, type ProbingHeartbeat, type SocketOptions } from './options.ts'
+import { linkTiming, MAX_TIMER_MS, type ProbingHeartbeat, type SocketOptions } from './options.ts'
 import type { WebSocketConstructor, WebSocketLike } from './web-socket-like.ts'
 
 type Handler = ((this: any, event: any) => any) | null

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import type { Peer } from '../core/ghost-check.ts'
+import { GhostCheck } from '../core/ghost-check.ts'
 import type { SocketInternals, SocketLike, WebSocketLike } from './web-socket-server-like.ts'
 
 const OPEN = 1
@@ -8,7 +8,7 @@ const OPEN = 1
 const PING_FRAME = Buffer.from([0x89, 0])
 
 /** Reads a connection's facts off its sockets, only when asked: nothing is called or kept per message. */
-export class GuardedPeer<W extends WebSocketLike> implements Peer {
+export class GuardedConnection<W extends WebSocketLike> extends GhostCheck {
   readonly webSocket: W
   /** Pings sent so far. */
   pings = 0
@@ -20,6 +20,7 @@ export class GuardedPeer<W extends WebSocketLike> implements Peer {
   readonly #tcp: SocketLike & SocketInternals
 
   constructor(webSocket: W, socket: SocketLike) {
+    super()
     this.webSocket = webSocket
     this.#socket = socket
     const parent = (socket as SocketInternals)._parent
@@ -31,17 +32,16 @@ export class GuardedPeer<W extends WebSocketLike> implements Peer {
   }
 
   get sentBytes(): number {
-    // What `ws` itself still holds back, for compression, is part of `bufferedAmount` alone.
-    return (this.#socket.bytesWritten ?? 0) - this.#socket.writableLength + this.webSocket.bufferedAmount
+    return this.#socket.bytesWritten ?? 0
   }
 
   get queuedBytes(): number {
-    return this.webSocket.bufferedAmount
+    return this.#socket.writableLength
   }
 
   get drainedBytes(): number {
     // A write counts as waiting until the last of its bytes is gone; only the queue of the handle shows it shrinking.
-    return (this.#socket.bytesWritten ?? 0) - this.#socket.writableLength - (this.#tcp._handle?.writeQueueSize ?? 0)
+    return this.sentBytes - this.queuedBytes - (this.#tcp._handle?.writeQueueSize ?? 0)
   }
 
   get isRead(): boolean {
@@ -52,9 +52,9 @@ export class GuardedPeer<W extends WebSocketLike> implements Peer {
   /**
    * Sends a ping, unless the connection is closing: then the close frame is what has to be answered.
    *
-   * One shared frame goes straight to the socket. `ws` hands whole frames over, so it cannot land inside one; it does
-   * not wait for a compression that is going on; and `ws`'s own `ping()`, which builds a frame each time, made
-   * the guard dearer than the sweep that it replaces.
+   * One shared frame goes straight to the socket. `ws` writes whole frames, so it cannot land inside one; it does not
+   * wait for a compression that is going on; and `ping()` of `ws`, which builds a new frame each time, would make
+   * the guard dearer than the sweep that it replaces (see `bench/guard.js`).
    *
    * @returns whether it was sent
    */
@@ -66,7 +66,7 @@ export class GuardedPeer<W extends WebSocketLike> implements Peer {
   }
 }
 
-/** Whether a value has what {@link GuardedPeer} cannot do without. */
+/** Whether a value has what a {@link GuardedConnection} cannot do without. */
 export function isSocket(value: unknown): value is SocketLike {
   const socket = value as Partial<SocketLike> | null | undefined
   return typeof socket?.bytesRead === 'number' && typeof socket.write === 'function'
