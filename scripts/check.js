@@ -3,6 +3,8 @@ import { spawnSync } from 'node:child_process'
 
 const checks = {
   'lock file is complete': 'node scripts/check-lock.js',
+  // First, since demo and benchmarks import the built package.
+  build: 'tsdown --log-level error',
   'core compiles without DOM and Node types': 'tsc -p src/core',
   'websocket compiles without Node types': 'tsc -p src/websocket',
   'server and testing compile without DOM types': 'tsc -p src/server',
@@ -11,7 +13,6 @@ const checks = {
   lint: 'oxlint --type-aware --deny-warnings',
   'direction of layers, no cycles': 'depcruise --config .dependency-cruiser.cjs src demo/server.js',
   format: 'prettier --check --log-level warn .',
-  build: 'tsdown --log-level error',
   'package contents': 'publint --strict',
   'types resolve': 'attw --pack . --profile esm-only --quiet',
   'dead exports': 'knip',
