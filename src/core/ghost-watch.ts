@@ -1,5 +1,5 @@
-import type { GhostCheck, GhostTiming } from '../core/ghost-check.ts'
-import { TimingWheel } from '../core/timing-wheel.ts'
+import type { GhostCheck, GhostTiming } from './ghost-check.ts'
+import { TimingWheel } from './timing-wheel.ts'
 import { AwakeClock } from './awake-clock.ts'
 
 /** What a {@link GhostWatch} makes its shell do. `ping` and `reap` may call back into the watch. */

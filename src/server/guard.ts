@@ -1,6 +1,6 @@
 import { HeartlineError } from '../core/error.ts'
 import { numberOptions } from '../core/option.ts'
-import { GhostWatch } from './ghost-watch.ts'
+import { GhostWatch } from '../core/ghost-watch.ts'
 import { GuardedConnection, isSocket } from './guarded-connection.ts'
 import type { RequestLike, WebSocketInternals, WebSocketLike, WebSocketServerLike } from './web-socket-server-like.ts'
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { GhostCheck } from '../../src/core/ghost-check.ts'
-import { GhostWatch, tickLengthMs } from '../../src/server/ghost-watch.ts'
+import { GhostWatch, tickLengthMs } from '../../src/core/ghost-watch.ts'
+import { check } from './check.ts'
 
 /** A time in which the server does nothing: where it strikes in a turn of its event loop, and whether the network stands still too. */
 interface Block {
@@ -161,28 +162,25 @@ const parts = (maxLength: number): fc.Arbitrary<number[]> => fc.array(part(), { 
 
 test('[P1] a ghost is reaped within the bound of awake time, and not sooner than a timeout after a ping', () => {
   const ghosts = fc.array(parts(6), { minLength: 1, maxLength: 4 })
-  fc.assert(
-    fc.property(setting, ghosts, (setting, lives) => {
-      const { intervalMs, timeoutMs } = setting
-      const boundMs = intervalMs + timeoutMs
-      const peers = lives.map((life) => new ModelPeer(life.map((part) => part * 2 * boundMs)))
-      const world = new World(setting, peers)
-      world.run(1_000 * boundMs)
-      for (const peer of peers) {
-        expect(peer.reapedAt).toBeDefined()
-        const reapedAt = world.awake(peer.reapedAt!)
-        const heardAt = world.awake(peer.lastArrivalAt)
-        // Both looks that count may be late by a timer each, and by rounding to whole milliseconds.
-        const latenessMs = 2 * Math.max(...setting.latenessMs) + 6
-        expect(reapedAt - heardAt).toBeLessThanOrEqual(boundMs + latenessMs)
-        expect(peer.reapedAt! - peer.pingedAt.at(-1)!).toBeGreaterThanOrEqual(timeoutMs)
-        expect(peer.pingedAt.at(-1)!).toBeGreaterThanOrEqual(peer.lastArrivalAt)
-        expect(peer.silence.maxSilenceMs).toBeGreaterThanOrEqual(reapedAt - heardAt - 2)
-        expect(peer.silence.silenceMs).toBeLessThanOrEqual(peer.reapedAt! - peer.lastArrivalAt + 1)
-      }
-    }),
-    { numRuns: 2_000 },
-  )
+  check('guard: ghosts', fc.tuple(setting, ghosts), 2_000, ([setting, lives]) => {
+    const { intervalMs, timeoutMs } = setting
+    const boundMs = intervalMs + timeoutMs
+    const peers = lives.map((life) => new ModelPeer(life.map((part) => part * 2 * boundMs)))
+    const world = new World(setting, peers)
+    world.run(1_000 * boundMs)
+    for (const peer of peers) {
+      expect(peer.reapedAt).toBeDefined()
+      const reapedAt = world.awake(peer.reapedAt!)
+      const heardAt = world.awake(peer.lastArrivalAt)
+      // Both looks that count may be late by a timer each, and by rounding to whole milliseconds.
+      const latenessMs = 2 * Math.max(...setting.latenessMs) + 6
+      expect(reapedAt - heardAt).toBeLessThanOrEqual(boundMs + latenessMs)
+      expect(peer.reapedAt! - peer.pingedAt.at(-1)!).toBeGreaterThanOrEqual(timeoutMs)
+      expect(peer.pingedAt.at(-1)!).toBeGreaterThanOrEqual(peer.lastArrivalAt)
+      expect(peer.silence.maxSilenceMs).toBeGreaterThanOrEqual(reapedAt - heardAt - 2)
+      expect(peer.silence.silenceMs).toBeLessThanOrEqual(peer.reapedAt! - peer.lastArrivalAt + 1)
+    }
+  })
 })
 
 test('a peer that answers in time is never reaped, whatever holds up the event loop', () => {
@@ -190,51 +188,45 @@ test('a peer that answers in time is never reaped, whatever holds up the event l
     minLength: 1,
     maxLength: 4,
   })
-  fc.assert(
-    fc.property(setting, lives, (setting, lives) => {
-      const boundMs = setting.intervalMs + setting.timeoutMs
-      const peers = lives.map(
-        ({ latency, arrivals }) =>
-          new ModelPeer(
-            arrivals.map((part) => part * 4 * boundMs),
-            (latency * setting.timeoutMs) / 4,
-          ),
-      )
-      const world = new World(setting, peers)
-      world.run(5 * boundMs + setting.blocks.reduce((sum, { lengthMs }) => sum + lengthMs, 0))
-      for (const peer of peers) {
-        expect(peer.reapedAt).toBeUndefined()
-        // Pings keep to a fixed grid, but each may be late by up to what counts as a block.
-        const slackMs = 23 * tickLengthMs(setting.intervalMs, setting.timeoutMs) + 40
-        for (const [index, at] of peer.pingedAt.entries()) {
-          const spacingMs = at - (peer.pingedAt[index - 1] ?? -Infinity)
-          expect(spacingMs).toBeGreaterThanOrEqual(setting.intervalMs - slackMs)
-        }
+  check('guard: live peers', fc.tuple(setting, lives), 2_000, ([setting, lives]) => {
+    const boundMs = setting.intervalMs + setting.timeoutMs
+    const peers = lives.map(
+      ({ latency, arrivals }) =>
+        new ModelPeer(
+          arrivals.map((part) => part * 4 * boundMs),
+          (latency * setting.timeoutMs) / 4,
+        ),
+    )
+    const world = new World(setting, peers)
+    world.run(5 * boundMs + setting.blocks.reduce((sum, { lengthMs }) => sum + lengthMs, 0))
+    for (const peer of peers) {
+      expect(peer.reapedAt).toBeUndefined()
+      // Pings keep to a fixed grid, but each may be late by up to what counts as a block.
+      const slackMs = 23 * tickLengthMs(setting.intervalMs, setting.timeoutMs) + 40
+      for (const [index, at] of peer.pingedAt.entries()) {
+        const spacingMs = at - (peer.pingedAt[index - 1] ?? -Infinity)
+        expect(spacingMs).toBeGreaterThanOrEqual(setting.intervalMs - slackMs)
       }
-    }),
-    { numRuns: 2_000 },
-  )
+    }
+  })
 })
 
 test('a peer that is heard at least every third of the interval is never pinged', () => {
-  fc.assert(
-    fc.property(setting, parts(20), (setting, gaps) => {
-      const { intervalMs, timeoutMs } = setting
-      const untilMs = 4 * (intervalMs + timeoutMs)
-      const arrivals: number[] = []
-      // A suspended machine receives nothing; to its peers that is a gap.
-      const blocks = setting.blocks.filter(({ kind }) => kind !== 'suspend')
-      for (let at = 0; at < untilMs + 3 * blocks.length * untilMs;) {
-        at += gaps[arrivals.length % gaps.length]! * (intervalMs / 3 - 1) + 1
-        if (arrivals.length > 20_000) return
-        arrivals.push(at)
-      }
-      const peer = new ModelPeer(arrivals)
-      new World({ ...setting, blocks, areBlocksApart: true }, [peer]).run(untilMs)
-      expect(peer.pingedAt).toEqual([])
-    }),
-    { numRuns: 1_000 },
-  )
+  check('guard: busy peers', fc.tuple(setting, parts(20)), 1_000, ([setting, gaps]) => {
+    const { intervalMs, timeoutMs } = setting
+    const untilMs = 4 * (intervalMs + timeoutMs)
+    const arrivals: number[] = []
+    // A suspended machine receives nothing; to its peers that is a gap.
+    const blocks = setting.blocks.filter(({ kind }) => kind !== 'suspend')
+    for (let at = 0; at < untilMs + 3 * blocks.length * untilMs;) {
+      at += gaps[arrivals.length % gaps.length]! * (intervalMs / 3 - 1) + 1
+      if (arrivals.length > 20_000) return
+      arrivals.push(at)
+    }
+    const peer = new ModelPeer(arrivals)
+    new World({ ...setting, blocks, areBlocksApart: true }, [peer]).run(untilMs)
+    expect(peer.pingedAt).toEqual([])
+  })
 })
 
 test('a burst of new connections is pinged spread over half of the interval', () => {
@@ -256,43 +248,40 @@ test('a slow peer that takes its backlog in time is spared, and one that stops i
     /** The part after which the peer dies; 1 or more: it lives. */
     dies: part(1.5),
   })
-  fc.assert(
-    fc.property(setting, transfer, (setting, { timeouts, kernel, dies }) => {
-      const { intervalMs, timeoutMs } = setting
-      const totalBytes = 10_000_000
-      const lengthMs = timeouts * timeoutMs
-      let pingedAt: number | undefined
-      class SlowPeer extends ModelPeer {
-        override onPing(now: number): void {
-          this.pingedAt.push(now)
-          if (pingedAt === undefined) {
-            pingedAt = now
-            if (dies >= 1) this.arrivals.push(now + lengthMs + timeoutMs / 4)
-          } else if (dies >= 1) {
-            this.arrivals.push(now + timeoutMs / 4)
-          }
-        }
-        override onRead(now: number): void {
-          super.onRead(now)
-          if (pingedAt === undefined) return
-          const part = Math.min(dies, 1, lengthMs ? (now - pingedAt) / lengthMs : 1)
-          this.drainedBytes = Math.min(totalBytes, Math.floor((kernel + part) * totalBytes))
-          this.queuedBytes = totalBytes - this.drainedBytes
+  check('guard: slow peers', fc.tuple(setting, transfer), 500, ([setting, { timeouts, kernel, dies }]) => {
+    const { intervalMs, timeoutMs } = setting
+    const totalBytes = 10_000_000
+    const lengthMs = timeouts * timeoutMs
+    let pingedAt: number | undefined
+    class SlowPeer extends ModelPeer {
+      override onPing(now: number): void {
+        this.pingedAt.push(now)
+        if (pingedAt === undefined) {
+          pingedAt = now
+          if (dies >= 1) this.arrivals.push(now + lengthMs + timeoutMs / 4)
+        } else if (dies >= 1) {
+          this.arrivals.push(now + timeoutMs / 4)
         }
       }
-      const peer = new SlowPeer([])
-      Object.assign(peer, { sentBytes: totalBytes, queuedBytes: totalBytes, drainedBytes: kernel * totalBytes })
-      const world = new World({ ...setting, blocks: [] }, [peer])
-      world.run(intervalMs + 40 * timeoutMs)
-      const slackMs = timeoutMs / 4 + 13 * Math.max(...setting.latenessMs)
-      if (dies >= 1) expect(peer.reapedAt).toBeUndefined()
-      else expect(peer.reapedAt! - pingedAt!).toBeLessThanOrEqual(12 * timeoutMs + slackMs)
-      // It dies behind a full kernel: one timeout in which bytes moved, one in which none did.
-      if (dies + kernel < 1) {
-        const diedAt = pingedAt! + dies * lengthMs
-        expect(peer.reapedAt! - diedAt).toBeLessThanOrEqual(2 * timeoutMs + slackMs)
+      override onRead(now: number): void {
+        super.onRead(now)
+        if (pingedAt === undefined) return
+        const part = Math.min(dies, 1, lengthMs ? (now - pingedAt) / lengthMs : 1)
+        this.drainedBytes = Math.min(totalBytes, Math.floor((kernel + part) * totalBytes))
+        this.queuedBytes = totalBytes - this.drainedBytes
       }
-    }),
-    { numRuns: 500 },
-  )
+    }
+    const peer = new SlowPeer([])
+    Object.assign(peer, { sentBytes: totalBytes, queuedBytes: totalBytes, drainedBytes: kernel * totalBytes })
+    const world = new World({ ...setting, blocks: [] }, [peer])
+    world.run(intervalMs + 40 * timeoutMs)
+    const slackMs = timeoutMs / 4 + 13 * Math.max(...setting.latenessMs)
+    if (dies >= 1) expect(peer.reapedAt).toBeUndefined()
+    else expect(peer.reapedAt! - pingedAt!).toBeLessThanOrEqual(12 * timeoutMs + slackMs)
+    // It dies behind a full kernel: one timeout in which bytes moved, one in which none did.
+    if (dies + kernel < 1) {
+      const diedAt = pingedAt! + dies * lengthMs
+      expect(peer.reapedAt! - diedAt).toBeLessThanOrEqual(2 * timeoutMs + slackMs)
+    }
+  })
 })

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import type { OptionRule } from '../../src/core/option.ts'
 import { CloseCode } from '../../src/protocol/close-codes.ts'
+import { guardDefaults } from '../../src/server/index.ts'
 import { listeningRules, probingRules, socketRules } from '../../src/websocket/options.ts'
 import { outboxRules, reconnectRules } from '../../src/websocket/reconnecting-websocket.ts'
 import { readDocument, table } from './documents.ts'
@@ -33,6 +34,11 @@ test.each(groups)('the reference has default and range of each option %s', (grou
       `${Number.isNaN(fallback) ? '' : fallback} | ${least} to ${most}`,
     )
   }
+})
+
+test('the guard’s document has the default of each of its options', () => {
+  const rows = table(readDocument('docs/guard.md'), 'option').slice(1)
+  expect(Object.fromEntries(rows.map(([name, fallback]) => [name, Number(fallback)]))).toEqual(guardDefaults)
 })
 
 test('the reference has every close code, and no other', () => {
