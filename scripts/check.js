@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process'
 const checks = {
   'lock file is complete': 'node scripts/check-lock.js',
   // First, since demo and benchmarks import the built package.
-  build: 'tsdown --log-level error',
+  build: 'node scripts/build.js',
   'core compiles without DOM and Node types': 'tsc -p src/core',
   'websocket compiles without Node types': 'tsc -p src/websocket',
   'server and testing compile without DOM types': 'tsc -p src/server',
