@@ -38,7 +38,7 @@ const median = (values: number[]): number => [...values].sort((one, other) => on
 const firstPingAfter = (connection: ServedConnection, atMs: number) =>
   connection.received.find((message) => message.text === 'ping' && message.atMs >= atMs)
 
-describeInChromium('a hidden page', () => {
+describeInChromium('a hidden page (field notes: Hidden Chromium tab)', () => {
   // field-notes.md: "Hidden Chromium tab: interval timers once a minute; a deadline armed inside `onmessage` [stays] on time."
   test('goes on with heartbeats, and does not declare a live server dead, when timers come once a minute', async ({
     site,
@@ -180,7 +180,7 @@ describeInChromium('a page that does not run for a while', () => {
 })
 
 // field-notes.md: "Frozen Chromium page: protocol pings answered by the browser, data lost, 1006 on resume."
-describeInChromium('a frozen page', () => {
+describeInChromium('a frozen page (field notes: Frozen Chromium page)', () => {
   for (const { intervalMs, withData, wokenBy } of [
     { intervalMs: 1_000, withData: false, wokenBy: 'Chromium' },
     { intervalMs: 1_000, withData: true, wokenBy: 'Chromium' },
@@ -240,7 +240,7 @@ describeInChromium('a frozen page', () => {
 })
 
 // field-notes.md: "Return from bfcache: 1006."
-describeInChromium('a page in the back/forward cache', () => {
+describeInChromium('a page in the back/forward cache (field notes: Return from bfcache)', () => {
   test('has left cleanly, and reconnects at once when it returns', async ({ tab, site, proxy, expect }) => {
     const { page } = tab
     await open(tab, site.url, 60_000)
