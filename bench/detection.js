@@ -54,12 +54,21 @@ function inNode(command, args, getWebSocket) {
 
 async function inChromium(urls, ended) {
   const server = createServer((_, response) => response.end('<!doctype html>')).listen(0, '127.0.0.1')
+  await once(server, 'listening')
   const browser = await puppeteer.launch({
     executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-sync'],
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--disable-background-networking',
+      '--disable-sync',
+      '--disable-component-update',
+      '--no-first-run',
+    ],
   })
   const page = await browser.newPage()
-  await page.goto(`http://127.0.0.1:${server.address().port}/`)
+  await page.goto(`http://127.0.0.1:${server.address().port}/`, { waitUntil: 'domcontentloaded' })
   await page.exposeFunction('ended', ended)
   await page.addScriptTag({ path: bundle })
   await page.evaluate((urls) => globalThis.startClients(urls, WebSocket, (name) => globalThis.ended(name)), urls)

@@ -1,6 +1,7 @@
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { createServer } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
+import { PassThrough } from 'node:stream'
 import { afterEach, describe, expect, expectTypeOf, test } from 'vitest'
 import { WebSocket, WebSocketServer, type ServerOptions } from 'ws'
 import { guard, type GhostEvent, type WebSocketServerLike } from '../../src/server/index.ts'
@@ -11,6 +12,10 @@ const timing = { intervalMs: 600, timeoutMs: 400 }
 const BOUND_MS = timing.intervalMs + timing.timeoutMs
 /** Beyond the bound, for timers of a busy machine. */
 const SLACK_MS = 3_000
+/** The opening handshake of a client that is no more than a TCP socket. */
+const UPGRADE =
+  'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+  'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
 
 const cleanUps: (() => unknown)[] = []
 afterEach(async () => {
@@ -98,10 +103,7 @@ test('a message that arrives byte by byte keeps its connection', async () => {
   })
   const raw = connect(Number(new URL(url()).port), '127.0.0.1')
   cleanUps.push(() => raw.destroy())
-  raw.write(
-    'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
-      'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
-  )
+  raw.write(UPGRADE)
   await once(raw, 'data')
   raw.write(Buffer.from([0x81, 0x80 + 100, 0, 0, 0, 0]))
   let sent = 0
@@ -150,6 +152,107 @@ test('stop lets go of all connections and leaves them open', async () => {
   cleanUps.push(() => other.stop())
   await closes(socket)
   expect([guarded.stats.ghosts, other.stats.ghosts]).toEqual([0, 1])
+})
+
+test('a client that takes a large message slowly stays, though its answer comes late', async () => {
+  const { server, ghosts, url } = await setUp()
+  const accepted = once(server, 'connection') as Promise<[WebSocket]>
+  const raw = connect(Number(new URL(url()).port), '127.0.0.1')
+  cleanUps.push(() => raw.destroy())
+  raw.write(UPGRADE)
+  const [socket] = await accepted
+  const startedAt = performance.now()
+  let bytes = 0
+  raw.on('data', ({ length }) => {
+    bytes += length
+    const aheadMs = bytes / 8_000 - (performance.now() - startedAt)
+    if (aheadMs < 1) return
+    raw.pause()
+    setTimeout(() => raw.resume(), aheadMs)
+  })
+  // At 8 MB/s it takes 3 s, three times the bound. The ping waits behind it, in the process and then in the kernel.
+  const taken = new Promise<void>((resolve) => socket.send(Buffer.alloc(24_000_000), () => resolve()))
+  await Promise.race([taken, closes(socket)])
+  expect(performance.now() - startedAt).toBeGreaterThan(BOUND_MS)
+  expect(ghosts).toEqual([])
+  const pong = once(socket, 'pong')
+  raw.write(Buffer.from([0x8a, 0x80, 0, 0, 0, 0]))
+  await pong
+})
+
+test('a connection that the application has paused is not judged', async () => {
+  const { server, guarded, ghosts, url } = await setUp()
+  const accepted = once(server, 'connection') as Promise<[WebSocket]>
+  const client = await open(url())
+  const idle = await open(url())
+  const [socket] = await accepted
+  socket.pause()
+  // More than its buffer holds: the pongs that follow are not read.
+  for (let i = 0; i < 64; i++) client.send(Buffer.alloc(64 * 1024))
+  await pings(idle, 5)
+  expect(ghosts).toEqual([])
+  expect(guarded.stats.connections).toBe(2)
+  const message = once(socket, 'message')
+  socket.resume()
+  await message
+})
+
+test('an event loop that stands still ends no connection', async () => {
+  const { guarded, ghosts, url } = await setUp()
+  const sockets = await Promise.all([open(url()), open(url()), open(url())])
+  for (let i = 0; i < 2; i++) {
+    await pings(sockets[i]!, 1)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * BOUND_MS)
+  }
+  await pings(sockets[0]!, 2)
+  expect(ghosts).toEqual([])
+  expect(guarded.stats.connections).toBe(3)
+  expect(guarded.stats.lateTicks).toBeGreaterThanOrEqual(1)
+  expect(guarded.stats.stalledMs).toBeGreaterThanOrEqual(BOUND_MS)
+})
+
+test('a ghost whose closing handshake hangs goes within the bound too, and with it the server', async () => {
+  const { server, guarded, url } = await setUp()
+  const client = await open(url(), { autoPong: false })
+  // It no longer reads: neither a ping nor a close frame is ever answered.
+  client.pause()
+  for (const socket of server.clients) socket.close()
+  const startedAt = performance.now()
+  await new Promise((resolve) => server.close(resolve))
+  // By itself, `ws` waits for 30 s.
+  expect(performance.now() - startedAt).toBeLessThan(BOUND_MS + SLACK_MS)
+  expect(guarded.stats).toMatchObject({ connections: 0, ghosts: 1, pings: 0 })
+})
+
+test('a listener that is taken away is not called, and one may stop the guard', async () => {
+  const { guarded, ghosts, url } = await setUp()
+  let calls = 0
+  guarded.on('ghost', () => calls++)()
+  guarded.on('ghost', () => guarded.stop())
+  const sockets = await Promise.all([open(url(), { autoPong: false }), open(url(), { autoPong: false })])
+  await Promise.any(sockets.map(closes))
+  expect(calls).toBe(0)
+  expect(ghosts).toHaveLength(1)
+  expect(guarded.stats.connections).toBe(0)
+})
+
+test('the guard does not keep the process alive', async () => {
+  const { guarded, url } = await setUp()
+  await pings(await open(url()), 1)
+  const resources = process.getActiveResourcesInfo()
+  guarded.stop()
+  expect(process.getActiveResourcesInfo()).toEqual(resources)
+})
+
+test('a connection without a TCP socket is skipped, or refused by add()', () => {
+  const server = new WebSocketServer({ noServer: true })
+  const guarded = guard(server)
+  cleanUps.push(() => guarded.stop())
+  const fake = { readyState: WebSocket.OPEN, bufferedAmount: 0, terminate() {}, _socket: new PassThrough() }
+  const webSocket = Object.assign(new EventEmitter(), fake) as unknown as WebSocket
+  server.emit('connection', webSocket, { socket: new PassThrough() })
+  expect(guarded.stats).toMatchObject({ connections: 0, skipped: 1 })
+  expect(() => guarded.add(webSocket)).toThrow(expect.objectContaining({ code: 'ERR_OPTION' }))
 })
 
 describe('beside other servers', () => {

@@ -26,7 +26,7 @@ interface Setting {
 class ModelPeer extends GhostCheck {
   receivedBytes = 0
   isRead = true
-  sentBytes = 0
+  readonly sentBytes: number = 0
   queuedBytes = 0
   drainedBytes = 0
   /** When bytes arrive at the server's kernel. */
@@ -57,6 +57,43 @@ class ModelPeer extends GhostCheck {
       this.lastArrivalAt = this.arrivals.shift()!
       this.receivedBytes += 6
     }
+  }
+}
+
+const MAX_TURNS = 500_000
+
+/** A peer that takes a backlog in front of the first ping slowly, answers when it is through, or dies half-way. */
+class SlowPeer extends ModelPeer {
+  override readonly sentBytes = 10_000_000
+  override queuedBytes = this.sentBytes
+  readonly #lengthMs: number
+  readonly #kernel: number
+  readonly #dies: number
+  readonly #answerMs: number
+
+  /** @param kernel the part that fits into the kernel; @param dies the part after which it dies, 1 or more if it lives */
+  constructor(lengthMs: number, kernel: number, dies: number, answerMs: number) {
+    super([])
+    this.#lengthMs = lengthMs
+    this.#kernel = kernel
+    this.#dies = dies
+    this.#answerMs = answerMs
+    this.drainedBytes = Math.floor(kernel * this.sentBytes)
+  }
+
+  override onPing(now: number): void {
+    this.pingedAt.push(now)
+    const isFirst = this.pingedAt.length === 1
+    if (this.#dies >= 1) this.arrivals.push(now + (isFirst ? this.#lengthMs : 0) + this.#answerMs)
+  }
+
+  override onRead(now: number): void {
+    super.onRead(now)
+    if (!this.pingedAt.length) return
+    const passed = this.#lengthMs ? (now - this.pingedAt[0]!) / this.#lengthMs : 1
+    const part = Math.min(this.#dies, 1, passed)
+    this.drainedBytes = Math.min(this.sentBytes, Math.floor((this.#kernel + part) * this.sentBytes))
+    this.queuedBytes = this.sentBytes - this.drainedBytes
   }
 }
 
@@ -94,9 +131,12 @@ class World {
   run(untilMs: number): void {
     let isBlockedTurn = false
     for (let turn = 0; this.now < untilMs && this.watch.size;) {
+      // What never comes to rest must fail, not hang.
+      if (turn > MAX_TURNS) throw new Error(`Still awake after ${turn} turns, at ${this.now} of ${untilMs} ms`)
       // Asleep until the timer, or until something arrives at which the application then does its work.
       this.now += this.watch.sleep(this.now) + this.#latenessMs[turn++ % this.#latenessMs.length]!
-      for (let again = true; again;) {
+      for (let again = true, count = 0; again; count++) {
+        if (count > MAX_TURNS) throw new Error(`Never asleep at ${this.now} ms`)
         const isDue = this.#blocks.length > 0 && this.#blocks[0]!.at <= this.now
         const block: Block | undefined =
           isDue && !(isBlockedTurn && this.#areBlocksApart) ? this.#blocks.shift() : undefined
@@ -250,37 +290,15 @@ test('a slow peer that takes its backlog in time is spared, and one that stops i
   })
   check('guard: slow peers', fc.tuple(setting, transfer), 500, ([setting, { timeouts, kernel, dies }]) => {
     const { intervalMs, timeoutMs } = setting
-    const totalBytes = 10_000_000
-    const lengthMs = timeouts * timeoutMs
-    let pingedAt: number | undefined
-    class SlowPeer extends ModelPeer {
-      override onPing(now: number): void {
-        this.pingedAt.push(now)
-        if (pingedAt === undefined) {
-          pingedAt = now
-          if (dies >= 1) this.arrivals.push(now + lengthMs + timeoutMs / 4)
-        } else if (dies >= 1) {
-          this.arrivals.push(now + timeoutMs / 4)
-        }
-      }
-      override onRead(now: number): void {
-        super.onRead(now)
-        if (pingedAt === undefined) return
-        const part = Math.min(dies, 1, lengthMs ? (now - pingedAt) / lengthMs : 1)
-        this.drainedBytes = Math.min(totalBytes, Math.floor((kernel + part) * totalBytes))
-        this.queuedBytes = totalBytes - this.drainedBytes
-      }
-    }
-    const peer = new SlowPeer([])
-    Object.assign(peer, { sentBytes: totalBytes, queuedBytes: totalBytes, drainedBytes: kernel * totalBytes })
+    const peer = new SlowPeer(timeouts * timeoutMs, kernel, dies, timeoutMs / 4)
     const world = new World({ ...setting, blocks: [] }, [peer])
     world.run(intervalMs + 40 * timeoutMs)
     const slackMs = timeoutMs / 4 + 13 * Math.max(...setting.latenessMs)
     if (dies >= 1) expect(peer.reapedAt).toBeUndefined()
-    else expect(peer.reapedAt! - pingedAt!).toBeLessThanOrEqual(12 * timeoutMs + slackMs)
+    else expect(peer.reapedAt! - peer.pingedAt[0]!).toBeLessThanOrEqual(12 * timeoutMs + slackMs)
     // It dies behind a full kernel: one timeout in which bytes moved, one in which none did.
     if (dies + kernel < 1) {
-      const diedAt = pingedAt! + dies * lengthMs
+      const diedAt = peer.pingedAt[0]! + dies * timeouts * timeoutMs
       expect(peer.reapedAt! - diedAt).toBeLessThanOrEqual(2 * timeoutMs + slackMs)
     }
   })
