@@ -1,4 +1,4 @@
-/** Direction of the layers: protocol ← core ← shells; shells do not know each other. @see ARCHITECTURE.md */
+/** Direction of the layers: protocol ← core ← host ← shells; shells do not know each other. @see ARCHITECTURE.md */
 const only = (name, from, allowed) => ({
   name,
   severity: 'error',
@@ -11,7 +11,9 @@ module.exports = {
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     only('protocol-imports-nothing', 'protocol', []),
     only('core-imports-protocol', 'core', ['protocol']),
-    only('websocket-imports-core', 'websocket', ['core', 'protocol']),
+    only('host-imports-core', 'host', ['core', 'protocol']),
+    only('websocket-imports-host-and-core', 'websocket', ['host', 'core', 'protocol']),
+    only('client-imports-host-and-core', 'client', ['host', 'core', 'protocol']),
     {
       name: 'server-and-testing-import-core-and-node',
       severity: 'error',

@@ -1,6 +1,7 @@
 import type { HeartbeatTiming } from '../core/heartbeat.ts'
 import type { LinkTiming } from '../core/link.ts'
 import { numberOptions, optionError } from '../core/option.ts'
+import { MAX_TIMER_MS } from '../host/clock.ts'
 import { isBinary, type Data } from './data.ts'
 import type { WebSocketConstructor } from './web-socket-like.ts'
 
@@ -42,9 +43,6 @@ export interface SocketOptions {
   /** Closes for good when it aborts. */
   signal?: AbortSignal
 }
-
-/** The longest delay of a platform's timer. */
-export const MAX_TIMER_MS = 2_147_483_647
 
 /** Default and range of each option that is a number. */
 export const socketRules = {

@@ -4,10 +4,11 @@ import type { Ending } from '../core/link.ts'
 import { numberOptions, optionError } from '../core/option.ts'
 import { Outbox } from '../core/outbox.ts'
 import { isRetryable, Retry } from '../core/retry.ts'
+import { MAX_TIMER_MS, now, report } from '../host/clock.ts'
 import { byteLength, snapshot, type Data } from './data.ts'
 import type { SocketEventMap } from './events.ts'
-import { checkProtocols, MAX_TIMER_MS, type ProbingHeartbeat, type SocketOptions } from './options.ts'
-import { getHandler, now, report, setHandler, Socket } from './socket.ts'
+import { checkProtocols, type ProbingHeartbeat, type SocketOptions } from './options.ts'
+import { getHandler, setHandler, Socket } from './socket.ts'
 
 /** Why a provider is called. */
 export interface ProviderContext {

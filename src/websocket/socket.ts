@@ -1,8 +1,10 @@
 import { HeartlineError } from '../core/error.ts'
 import type { Ending, Link, LinkEffects, LinkTiming } from '../core/link.ts'
+import { now, report } from '../host/clock.ts'
+import { Driver } from '../host/driver.ts'
 import { byteLength, type Data } from './data.ts'
 import { closeEvent, type SocketEventMap } from './events.ts'
-import { linkTiming, MAX_TIMER_MS, type ProbingHeartbeat, type SocketOptions } from './options.ts'
+import { linkTiming, type ProbingHeartbeat, type SocketOptions } from './options.ts'
 import type { WebSocketConstructor, WebSocketLike } from './web-socket-like.ts'
 
 type Handler = ((this: any, event: any) => any) | null
@@ -15,9 +17,6 @@ interface ListenerOptions {
 }
 type BinaryType = 'blob' | 'arraybuffer'
 type Listener<E> = ((event: E) => any) | { handleEvent(event: E): any } | null
-
-/** A clock that differs from the timers' one by this much more than before has jumped: the host was asleep. */
-const CLOCK_JUMP_MS = 1_000
 
 /** What an event handler attribute holds, and the one listener that calls it. */
 interface Attribute {
@@ -105,12 +104,8 @@ export abstract class Socket<
   readonly #WebSocket: WebSocketConstructor
   readonly #signal: AbortSignal | undefined
   readonly #heartbeat: Partial<ProbingHeartbeat> | undefined
-  /** Takes all listeners on the host and the signal away. */
-  readonly #cleanUps: (() => void)[] = []
+  readonly #driver: Driver
   #binaryType: BinaryType = 'blob'
-  #timer: ReturnType<typeof setTimeout> | undefined
-  #timerAt = Infinity
-  #clockOffsetMs: number | undefined
 
   protected constructor(options: SocketOptions, Machine: LinkConstructor<L, Rest>, ...rest: Rest) {
     super()
@@ -133,6 +128,9 @@ export abstract class Socket<
       },
       timing,
       ...rest,
+    )
+    this.#driver = new Driver(this.link, (now) =>
+      this.link.tick(now, this.sentBytes, this.transport?.bufferedAmount ?? 0),
     )
   }
 
@@ -212,7 +210,7 @@ export abstract class Socket<
       queueMicrotask(() => this.#transportClosed({ code: code ?? 1005, reason, wasClean: false }))
     else if (code === undefined) this.transport.close()
     else this.transport.close(code, reason)
-    this.#arm()
+    this.#driver.arm()
   }
 
   /** Begins the attempt that the link asks for, by calling {@link attach} now or later. */
@@ -221,24 +219,8 @@ export abstract class Socket<
   /** Begins to work. Throws what the WebSocket constructor throws. */
   protected start(): void {
     this.link.connect(now())
-    this.#arm()
-    const { document } = globalThis
-    const onSignal = ({ type, persisted }: { type: string; persisted?: boolean }): void => {
-      if (type === 'pagehide') this.link.hide(now())
-      else if (type === 'visibilitychange' ? !document.hidden : type !== 'pageshow' || persisted) this.link.wake(now())
-      this.#arm()
-    }
-    for (const type of ['online', 'pageshow', 'pagehide']) this.#listen(globalThis, type, onSignal)
-    for (const type of ['visibilitychange', 'resume']) this.#listen(document, type, onSignal)
-    this.#listen(this.#signal, 'abort', () => this.close())
     // A provider may have aborted it.
-    if (this.#signal?.aborted) this.close()
-  }
-
-  // Not with the option `signal`: Node forgets to take listeners away that share a target (nodejs/node, weak handlers).
-  #listen(target: Partial<EventTarget> | undefined, type: string, listener: (event: any) => void): void {
-    target?.addEventListener?.(type, listener)
-    this.#cleanUps.push(() => target?.removeEventListener?.(type, listener))
+    this.#driver.start(this.#signal, () => this.close())
   }
 
   /** Makes the transport of the current attempt. Throws what the WebSocket constructor throws. */
@@ -252,7 +234,7 @@ export abstract class Socket<
       wasOpen = true
       this.link.opened(now())
       if (this.readyState === 1) this.opened()
-      this.#arm()
+      this.#driver.arm()
     }
     transport.onmessage = (event) => this.#received(event)
     transport.onerror = ({ error, message }) => {
@@ -267,7 +249,7 @@ export abstract class Socket<
   protected failed(error: Error): void {
     this.emit('error', { error, message: error.message })
     this.link.failed(now())
-    this.#arm()
+    this.#driver.arm()
   }
 
   protected opened(): void {
@@ -307,7 +289,7 @@ export abstract class Socket<
         // It has closed by itself, with a code that must not be sent.
       }
     }
-    if (this.readyState > 2) for (const cleanUp of this.#cleanUps) cleanUp()
+    if (this.readyState > 2) this.#driver.stop()
     this.changed(ending)
     this.dispatchEvent(closeEvent(ending))
   }
@@ -320,7 +302,7 @@ export abstract class Socket<
       report(error)
     }
     this.link.received(now(), isReply)
-    this.#arm()
+    this.#driver.arm()
     if (this.readyState !== 1) return
     this.received(isReply)
     if (!isReply) this.dispatchEvent(new MessageEvent('message', { data, origin }))
@@ -328,7 +310,7 @@ export abstract class Socket<
 
   #transportClosed({ code, reason, wasClean }: { code: number; reason: string; wasClean: boolean }): void {
     this.link.ended(now(), code, reason, wasClean)
-    this.#arm()
+    this.#driver.arm()
   }
 
   #probe(): boolean {
@@ -342,34 +324,6 @@ export abstract class Socket<
       return false
     }
   }
-
-  #tick(): void {
-    this.#timerAt = Infinity
-    const clockOffsetMs = Date.now() - now()
-    if (Math.abs(clockOffsetMs - (this.#clockOffsetMs ?? clockOffsetMs)) > CLOCK_JUMP_MS) this.link.wake(now())
-    this.#clockOffsetMs = clockOffsetMs
-    this.link.tick(now(), this.sentBytes, this.transport?.bufferedAmount ?? 0)
-    this.#arm()
-  }
-
-  #arm(): void {
-    const { deadline } = this.link
-    if (deadline === this.#timerAt) return
-    clearTimeout(this.#timer)
-    this.#timerAt = deadline
-    // Never early by a fraction of a millisecond, and not longer than timers can be: waking too soon does no harm.
-    if (deadline < Infinity) this.#timer = setTimeout(() => this.#tick(), Math.min(MAX_TIMER_MS, deadline - now() + 1))
-  }
-}
-
-/** Monotonic milliseconds. */
-export const now = (): number => performance.now()
-
-/** Reports an error of the application's code as the platform does with one from a listener. */
-export function report(error: unknown): void {
-  queueMicrotask(() => {
-    throw error
-  })
 }
 
 for (const target of [Socket, Socket.prototype]) {
