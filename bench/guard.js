@@ -7,19 +7,20 @@
 // servers is changed: none, then sweep and guard in turn (A B B A A B), then none. The CPU time of the servers, user
 // and system, over a whole number of intervals, minus that with no heartbeat, is what the heartbeat costs.
 
-import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { fileURLToPath } from 'node:url'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { answerWith, play, start } from './harness/child.js'
+import { median } from './harness/median.js'
+import { memoryInUse } from './harness/memory.js'
 
 const SERVERS = 2
 /** Whole intervals that are measured in each round. */
 const INTERVALS = 2
 
-const roles = { measure, serve, connect }
-await roles[process.env.HEARTLINE_BENCH_ROLE ?? 'measure']()
+await play({ measure, serve, connect })
 
 /** Runs everything and prints the result. */
 async function measure() {
@@ -161,32 +162,34 @@ async function serve() {
     },
   }
 
-  process.on('message', async ({ do: what, kind, intervalMs, timeoutMs }) => {
+  const switchOn = async ({ kind, intervalMs, timeoutMs }) => {
     const heartbeat = heartbeats[kind]({ intervalMs, timeoutMs })
     // The guard spreads its first pings over an interval; the sweep is measured from the middle between two sweeps.
     if (kind !== 'none') await sleep(intervalMs * 1.5)
-    if (what === 'memory') {
-      for (let i = 0; i < 4; i++) {
-        globalThis.gc()
-        await sleep(50)
-      }
-      const { heapUsed } = process.memoryUsage()
+    return heartbeat
+  }
+  answerWith({
+    async memory(question) {
+      const heartbeat = await switchOn(question)
+      const { heapUsed } = await memoryInUse()
       heartbeat.stop()
-      process.send({ bytes: heapUsed })
-      return
-    }
-    // What switching over has left behind is collected before, not within, what is measured.
-    globalThis.gc()
-    const before = { connections: server.clients.size, pings: heartbeat.pings(), cpu: process.cpuUsage() }
-    const delay = monitorEventLoopDelay({ resolution: 20 })
-    delay.enable()
-    await sleep(intervalMs * INTERVALS)
-    const { user, system } = process.cpuUsage(before.cpu)
-    delay.disable()
-    const pings = heartbeat.pings() - before.pings
-    heartbeat.stop()
-    const lost = before.connections - server.clients.size
-    process.send({ cpuMs: (user + system) / 1_000, pings, stallMs: delay.max / 1e6 - 20, lost })
+      return { bytes: heapUsed }
+    },
+    async cpu(question) {
+      const heartbeat = await switchOn(question)
+      // What switching over has left behind is collected before, not within, what is measured.
+      globalThis.gc()
+      const before = { connections: server.clients.size, pings: heartbeat.pings(), cpu: process.cpuUsage() }
+      const delay = monitorEventLoopDelay({ resolution: 20 })
+      delay.enable()
+      await sleep(question.intervalMs * INTERVALS)
+      const { user, system } = process.cpuUsage(before.cpu)
+      delay.disable()
+      const pings = heartbeat.pings() - before.pings
+      heartbeat.stop()
+      const lost = before.connections - server.clients.size
+      return { cpuMs: (user + system) / 1_000, pings, stallMs: delay.max / 1e6 - 20, lost }
+    },
   })
   process.send(server.address().port)
 }
@@ -221,31 +224,4 @@ async function connect() {
   }
   await Promise.all(Array.from({ length: 100 }, open))
   process.send({ opened: connections })
-}
-
-/** Starts this file in another role. */
-function start(role) {
-  const env = { ...process.env, HEARTLINE_BENCH_ROLE: role }
-  const child = fork(fileURLToPath(import.meta.url), { env, execArgv: ['--expose-gc'] })
-  child.once('exit', (code) => {
-    if (code === null) return
-    console.error(`The ${role} process ended with code ${code}.`)
-    process.exit(1)
-  })
-  const answer = async () => (await once(child, 'message'))[0]
-  const ask = (question) => {
-    child.send(question)
-    return answer()
-  }
-  return { answer, ask, stop: () => child.kill('SIGKILL') }
-}
-
-function sleep(ms) {
-  return new Promise((resolve) => setTimeout(resolve, ms))
-}
-
-function median(numbers) {
-  const sorted = numbers.toSorted((a, b) => a - b)
-  const middle = (sorted.length - 1) / 2
-  return (sorted[Math.floor(middle)] + sorted[Math.ceil(middle)]) / 2
 }
