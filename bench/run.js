@@ -1,11 +1,20 @@
-// Everything that is measured, in one run: sizes, the guard, detection. `npm run bench`
+// Everything that is measured, in one run, or what is named. `npm run bench`, `npm run bench -- echo push`
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-for (const script of ['sizes.js', 'guard.js', 'detection.js']) {
-  console.log(`\n${script}`)
-  const { status } = spawnSync(process.execPath, [fileURLToPath(new URL(script, import.meta.url))], {
+const BENCHMARKS = ['sizes', 'guard', 'detection', 'echo', 'push', 'idle', 'resume']
+
+const wanted = process.argv.slice(2)
+const unknown = wanted.filter((name) => !BENCHMARKS.includes(name))
+if (unknown.length) {
+  console.error(`No benchmark ${unknown.join(', ')}. There are ${BENCHMARKS.join(', ')}.`)
+  process.exit(1)
+}
+for (const name of wanted.length ? wanted : BENCHMARKS) {
+  console.log(`\n${name}`)
+  const { status } = spawnSync(process.execPath, [fileURLToPath(new URL(`${name}.js`, import.meta.url))], {
     stdio: 'inherit',
   })
-  if (status) process.exitCode = status
+  // A benchmark that a signal has ended has no status.
+  if (status !== 0) process.exitCode = status ?? 1
 }
