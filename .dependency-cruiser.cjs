@@ -6,6 +6,17 @@ const only = (name, from, allowed) => ({
   to: { pathNot: `^src/(${[from, ...allowed].join('|')})`, path: '.' },
 })
 
+/** The same, with Node's modules and whatever else is named. */
+const onlyWithNode = (name, from, allowed, packages = '') => ({
+  name,
+  severity: 'error',
+  from: { path: `^src/${from}/` },
+  to: {
+    pathNot: `^src/(${[from, ...allowed].join('|')})/|node_modules/(@types/node/${packages})`,
+    dependencyTypesNot: ['core'],
+  },
+})
+
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
@@ -13,24 +24,21 @@ module.exports = {
     only('core-imports-protocol', 'core', ['protocol']),
     only('host-imports-core', 'host', ['core', 'protocol']),
     only('websocket-imports-host-and-core', 'websocket', ['host', 'core', 'protocol']),
-    only('client-imports-host-and-core', 'client', ['host', 'core', 'protocol']),
+    // The client's entry for Node alone knows `ws`.
+    only('client-imports-host-and-core', 'client/(?!node)', ['client', 'host', 'core', 'protocol']),
+    onlyWithNode('stores-import-core-and-node', 'stores', ['core', 'protocol']),
+    onlyWithNode(
+      'server-imports-stores-host-core-node-and-ws',
+      'server',
+      ['stores', 'host', 'core', 'protocol'],
+      '|ws/',
+    ),
+    onlyWithNode('testing-imports-core-and-node', 'testing', ['core', 'protocol'], '|ws/'),
     {
-      name: 'server-and-testing-import-core-and-node',
+      name: 'cli-uses-public-entries',
       severity: 'error',
-      from: { path: '^src/(server|testing)' },
-      to: { pathNot: '^src/(core|protocol|server/|testing/)|^node:', dependencyTypesNot: ['core'] },
-    },
-    {
-      name: 'server-and-testing-apart',
-      severity: 'error',
-      from: { path: '^src/server' },
-      to: { path: '^src/(testing|websocket)' },
-    },
-    {
-      name: 'testing-apart',
-      severity: 'error',
-      from: { path: '^src/testing' },
-      to: { path: '^src/(server|websocket)' },
+      from: { path: '^src/cli/' },
+      to: { pathNot: '^src/cli/|^dist/|^node_modules/(@types/)?ws/', dependencyTypesNot: ['core'] },
     },
     { name: 'demo-uses-public-entries', severity: 'error', from: { path: '^demo' }, to: { path: '^src' } },
   ],

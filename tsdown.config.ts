@@ -1,13 +1,32 @@
-import { defineConfig } from 'tsdown'
+import { defineConfig, type UserConfig } from 'tsdown'
 
-export default defineConfig({
-  entry: { websocket: 'src/websocket/index.ts', server: 'src/server/index.ts', testing: 'src/testing/index.ts' },
+const common: UserConfig = {
   format: 'esm',
   platform: 'neutral',
-  deps: { neverBundle: [/^node:/] },
   target: 'es2022',
-  dts: true,
   sourcemap: true,
   hash: false,
   fixedExtension: false,
-})
+}
+
+export default defineConfig([
+  {
+    ...common,
+    entry: {
+      client: 'src/client/index.ts',
+      'client-node': 'src/client/node.ts',
+      websocket: 'src/websocket/index.ts',
+      server: 'src/server/index.ts',
+      testing: 'src/testing/index.ts',
+    },
+    deps: { neverBundle: [/^node:/, 'ws'] },
+    dts: true,
+  },
+  {
+    ...common,
+    // Imports the package as others do, by its public entries.
+    entry: { cli: 'src/cli/index.ts' },
+    deps: { neverBundle: [/^node:/, /^heartline/, 'ws'] },
+    dts: false,
+  },
+])

@@ -6,8 +6,18 @@ export type ErrorCode =
   | 'ERR_OUTBOX_FULL'
   /** There is no `WebSocket` in this runtime and none was given. */
   | 'ERR_NO_WEBSOCKET'
-  /** A URL or protocol provider threw, rejected, or returned something that cannot be used. */
+  /** A URL, protocol or auth provider threw, rejected, or returned something that cannot be used. */
   | 'ERR_PROVIDER'
+  /** A message is larger than the server takes; it was not sent. */
+  | 'ERR_MESSAGE_TOO_LARGE'
+  /** The session is over, or was replaced by another one: the message may have arrived or not, see `lost`. */
+  | 'ERR_SESSION_LOST'
+  /** `close()` was called before: the message was not taken. */
+  | 'ERR_SESSION_CLOSED'
+  /** The application could not handle a message; it is delivered again. */
+  | 'ERR_HANDLER'
+  /** The store failed or does not answer as its contract says. */
+  | 'ERR_STORE'
 
 /** An error with a stable, documented `code`. */
 export class HeartlineError extends Error {

@@ -51,6 +51,8 @@ export abstract class GhostCheck extends WheelEntry {
   #pingEnd = 0
   #drainedBytes = 0
   #extensions = 0
+  /** When data that is on its way has waited long enough for a ping; else `Infinity`. */
+  #expectAt = Infinity
 
   /** Bytes received so far. Any difference is life. */
   abstract readonly receivedBytes: number
@@ -60,6 +62,13 @@ export abstract class GhostCheck extends WheelEntry {
   abstract readonly queuedBytes: number
   /** Changes whenever bytes leave the process; reaches {@link sentBytes} when all have left. */
   abstract readonly drainedBytes: number
+  /**
+   * Milliseconds within which something has to be heard, since data is on its way that the peer answers; `Infinity` if
+   * there is none.
+   */
+  get expectMs(): number {
+    return Infinity
+  }
   /** Whether what the peer sends is taken from the network at all. A paused stream with a full buffer is not. */
   abstract readonly isRead: boolean
 
@@ -76,13 +85,20 @@ export abstract class GhostCheck extends WheelEntry {
 
   /** Instant at which {@link look} wants to be called next. Calling it early or twice changes nothing that is true. */
   nextLookAt(timing: GhostTiming): number {
-    return Math.min(beatBefore(timing, this.#lookedAt + timing.lookMs), this.#dueAt)
+    return Math.min(beatBefore(timing, this.#lookedAt + timing.lookMs), this.#dueAt, this.#expectAt)
+  }
+
+  /** Data is on its way, see {@link expectMs}. @returns whether a look is wanted earlier than before */
+  expect(now: number): boolean {
+    if (this.phase !== 'listening' || this.#expectAt < Infinity) return false
+    this.#expectAt = Math.ceil(now + this.expectMs)
+    return true
   }
 
   /** @returns `ping` if a ping is due: send it, then call {@link pinged}; `suspect` if {@link confirm} is to decide */
   look(timing: GhostTiming, now: number): 'ping' | 'suspect' | undefined {
     this.#listen(timing, now)
-    if (now < this.#dueAt) return
+    if (now < this.#dueAt && now < this.#expectAt) return
     if (this.phase === 'listening') return 'ping'
     if (this.#mayWait()) {
       this.#dueAt = now + timing.timeoutMs
@@ -95,7 +111,9 @@ export abstract class GhostCheck extends WheelEntry {
   /** A ping was sent just now. */
   pinged(timing: GhostTiming, now: number): void {
     this.phase = 'pinged'
-    this.#dueAt = now + timing.timeoutMs
+    // Who had to answer data anyway has as much time for the ping as it had for the data.
+    this.#dueAt = now + Math.min(timing.timeoutMs, this.#expectAt < Infinity ? Math.ceil(this.expectMs) : Infinity)
+    this.#expectAt = Infinity
     this.#extensions = 0
     this.#pingEnd = this.queuedBytes > 0 ? this.sentBytes : 0
     if (this.#pingEnd) this.#drainedBytes = this.drainedBytes
@@ -123,6 +141,9 @@ export abstract class GhostCheck extends WheelEntry {
       this.heardAfter = this.#lookedAt
       this.heardBefore = now
       this.#dueAt = beatBefore(timing, this.heardAfter + timing.pingMs)
+      // Half the time, since what was heard may have come right after the look before this one.
+      const { expectMs } = this
+      this.#expectAt = expectMs < Infinity ? Math.ceil(now + expectMs / 2) : Infinity
     }
     this.#lookedAt = now
   }

@@ -98,6 +98,11 @@ export class GhostWatch<C extends GhostCheck> {
     this.#wheel.cancel(check)
   }
 
+  /** Data is on its way to a peer that answers it: see {@link GhostCheck.expectMs}. */
+  expect(check: C, now: number): void {
+    if (check.expect(this.#awakeAt(now)) && check.next) this.#schedule(check)
+  }
+
   /** For how long, up to now, certainly nothing was received from a connection, and for how long at most. */
   silence(check: C, now: number): { silenceMs: number; maxSilenceMs: number } {
     const awakeMs = this.#awakeAt(now)

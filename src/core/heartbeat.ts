@@ -8,6 +8,8 @@ export interface HeartbeatTiming {
   readonly timeoutMs: number
   /** The peer speaks by itself: never probe, only listen. */
   readonly listenOnly: boolean
+  /** The peer asks, too: probe only when nothing was received for `intervalMs`. */
+  readonly whenSilent?: boolean
 }
 
 /** Least time to answer a probe that was sent because the process woke up. */
@@ -55,13 +57,13 @@ export class Heartbeat {
 
   /** A frame came in. Any frame is life; `isReply` says that it answers a probe, which gives a latency sample. */
   received(now: number, isReply: boolean): void {
-    const { intervalMs, listenOnly } = this.#timing
+    const { intervalMs, listenOnly, whenSilent } = this.#timing
     this.#isFresh = false
     this.#extensions = this.#answerBy = 0
     this.#patience.reset()
     this.#patience.start(now, intervalMs)
     this.#probing = listenOnly
-    this.#probeAt = Math.max(this.#probeAt, now)
+    this.#probeAt = whenSilent ? now + intervalMs : Math.max(this.#probeAt, now)
     if (isReply) {
       if (this.#probedAt >= 0) this.latency.sample(now - this.#probedAt)
       this.#probedAt = NaN
@@ -69,9 +71,14 @@ export class Heartbeat {
     }
   }
 
-  /** Something suggests that the path may have changed. @returns whether a probe is to be sent now */
-  wake(now: number): boolean {
-    return !this.#timing.listenOnly && !this.#isFresh && this.#probe(now, true)
+  /**
+   * Something suggests that the path may have changed.
+   *
+   * @param leastMs time that an answer has at least
+   * @returns whether a probe is to be sent now
+   */
+  wake(now: number, leastMs: number = WAKE_TIMEOUT_MS): boolean {
+    return !this.#timing.listenOnly && !this.#isFresh && this.#probe(now, true, leastMs)
   }
 
   /** The probe that was asked for last could not be sent: nobody can answer it. The next one comes as usual. */
@@ -109,7 +116,7 @@ export class Heartbeat {
   }
 
   /** @returns whether there is something to be sent */
-  #probe(now: number, isFresh: boolean): boolean {
+  #probe(now: number, isFresh: boolean, freshMs = WAKE_TIMEOUT_MS): boolean {
     const { intervalMs, timeoutMs, listenOnly } = this.#timing
     this.#isFresh = isFresh
     this.#probing = true
@@ -117,7 +124,7 @@ export class Heartbeat {
     this.#probedAt = this.#unanswered++ ? NaN : now
     if (!isFresh) this.#answerBy = now + timeoutMs
     // A fresh probe has little time, but takes none from one before it.
-    const leastMs = Math.min(timeoutMs, Math.max(WAKE_TIMEOUT_MS, 4 * (this.latency.smoothedMs ?? 0)))
+    const leastMs = Math.min(timeoutMs, Math.max(freshMs, 4 * (this.latency.smoothedMs ?? 0)))
     this.#patience.start(now, listenOnly ? intervalMs : Math.max(leastMs, this.#answerBy - now))
     return !listenOnly
   }

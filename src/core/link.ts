@@ -1,4 +1,4 @@
-import { CloseCode } from '../protocol/close-codes.ts'
+import { LinkCode } from '../protocol/close-codes.ts'
 import { Heartbeat, type HeartbeatTiming } from './heartbeat.ts'
 import { Patience } from './patience.ts'
 
@@ -97,13 +97,13 @@ export class Link {
         this.#end(
           now,
           'heartbeat',
-          CloseCode.heartbeatTimeout,
+          LinkCode.heartbeatTimeout,
           wasHeard ? 'heartbeat timeout' : 'heartbeat never answered',
         )
       }
     } else if (this.#patience.check(now) === 'over') {
       if (this.readyState) this.#end(now, 'application', 1006, 'closing timeout')
-      else this.#end(now, 'connectTimeout', CloseCode.connectTimeout, 'connect timeout')
+      else this.#end(now, 'connectTimeout', LinkCode.connectTimeout, 'connect timeout')
     }
   }
 
@@ -134,7 +134,7 @@ export class Link {
 
   /** The attempt failed before there was a transport. */
   failed(now: number): void {
-    if (!this.readyState) this.#end(now, 'provider', CloseCode.providerFailed, 'provider failed')
+    if (!this.readyState) this.#end(now, 'provider', LinkCode.providerFailed, 'provider failed')
   }
 
   /** The application wants the end. Final. @returns whether a closing handshake is to be begun */
@@ -157,7 +157,7 @@ export class Link {
 
   /** The page goes away and may come back. */
   hide(now: number): void {
-    if (this.readyState < 2) this.#end(now, 'pagehide', CloseCode.pageHidden, 'page hidden')
+    if (this.readyState < 2) this.#end(now, 'pagehide', LinkCode.pageHidden, 'page hidden')
   }
 
   /**

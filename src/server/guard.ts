@@ -1,7 +1,7 @@
 import { HeartlineError } from '../core/error.ts'
 import { numberOptions } from '../core/option.ts'
-import { GhostWatch } from '../core/ghost-watch.ts'
 import { GuardedConnection, isSocket } from './guarded-connection.ts'
+import { TimedWatch } from './timed-watch.ts'
 import type { RequestLike, WebSocketInternals, WebSocketLike, WebSocketServerLike } from './web-socket-server-like.ts'
 
 export interface GuardOptions {
@@ -118,24 +118,21 @@ export function guard<W extends WebSocketLike>(
 
 class Guard<W extends WebSocketLike> implements Guarded<W> {
   readonly #server: WebSocketServerLike<W>
-  readonly #watch: GhostWatch<GuardedConnection<W>>
+  readonly #watch: TimedWatch<GuardedConnection<W>>
   readonly #connections = new Map<W, GuardedConnection<W>>()
   readonly #listeners = new Set<GhostListener<W>>()
   /** One function for all connections. */
   readonly #onClose: (this: W) => void
-  #timer: ReturnType<typeof setTimeout> | undefined
-  #immediate: ReturnType<typeof setImmediate> | undefined
   #isStopped = false
   #pings = 0
   #skipped = 0
 
   constructor(server: WebSocketServerLike<W>, intervalMs: number, timeoutMs: number) {
     this.#server = server
-    this.#watch = new GhostWatch(
-      { ping: (connection) => this.#ping(connection), reap: (connection) => this.#reap(connection), now },
+    this.#watch = new TimedWatch(
+      { ping: (connection) => this.#ping(connection), reap: (connection) => this.#reap(connection) },
       intervalMs,
       timeoutMs,
-      now(),
     )
     const remove = (webSocket: W): void => this.#remove(webSocket)
     this.#onClose = function () {
@@ -195,9 +192,8 @@ class Guard<W extends WebSocketLike> implements Guarded<W> {
     if (!isSocket(found)) return false
     const connection = new GuardedConnection(webSocket, found)
     this.#connections.set(webSocket, connection)
-    this.#watch.add(connection, now())
+    this.#watch.add(connection)
     webSocket.on('close', this.#onClose)
-    if (!this.#timer && !this.#immediate) this.#sleep()
     return true
   }
 
@@ -207,30 +203,6 @@ class Guard<W extends WebSocketLike> implements Guarded<W> {
     this.#connections.delete(webSocket)
     webSocket.off('close', this.#onClose)
     this.#watch.remove(connection)
-    if (this.#watch.size) return
-    clearTimeout(this.#timer)
-    clearImmediate(this.#immediate)
-    this.#timer = this.#immediate = undefined
-  }
-
-  #sleep(): void {
-    this.#timer = setTimeout(this.#wake, this.#watch.sleep(now()))
-    this.#timer.unref()
-  }
-
-  /** Between its timers and its immediates the event loop reads from the network: decisions are made after that. */
-  readonly #wake = (): void => {
-    this.#timer = undefined
-    this.#immediate = setImmediate(this.#turn)
-  }
-
-  readonly #turn = (): void => {
-    const isUnfinished = this.#watch.turn(now())
-    this.#immediate = undefined
-    // A listener may have ended the watch, or begun a new one, which then has a timer of its own.
-    if (!this.#watch.size || this.#timer) return
-    if (isUnfinished) this.#wake()
-    else this.#sleep()
   }
 
   #ping(connection: GuardedConnection<W>): void {
@@ -244,16 +216,11 @@ class Guard<W extends WebSocketLike> implements Guarded<W> {
   #reap(connection: GuardedConnection<W>): void {
     const { webSocket, pings, receivedBytes } = connection
     const queuedBytes = webSocket.bufferedAmount
-    const event = { webSocket, ...this.#watch.silence(connection, now()), pings, receivedBytes, queuedBytes }
+    const event = { webSocket, ...this.#watch.silence(connection), pings, receivedBytes, queuedBytes }
     this.#remove(webSocket)
     attempt(() => webSocket.terminate())
     for (const listener of [...this.#listeners]) attempt(() => listener(event))
   }
-}
-
-/** Monotonic milliseconds. */
-function now(): number {
-  return performance.now()
 }
 
 /** Calls a function that is not ours. What it throws becomes an uncaught exception, later. */

@@ -12,7 +12,7 @@ export class GuardedConnection<W extends WebSocketLike> extends GhostCheck {
   readonly webSocket: W
   /** Pings sent so far. */
   pings = 0
-  readonly #socket: SocketLike
+  protected readonly socket: SocketLike
   /**
    * The same, or the TCP socket under a TLS one. TLS delivers by records of up to 16 KiB, which a slow peer may need
    * longer than the bound for, and hands all that is written to TCP at once.
@@ -22,7 +22,7 @@ export class GuardedConnection<W extends WebSocketLike> extends GhostCheck {
   constructor(webSocket: W, socket: SocketLike) {
     super()
     this.webSocket = webSocket
-    this.#socket = socket
+    this.socket = socket
     const parent = (socket as SocketInternals)._parent
     this.#tcp = typeof parent?.bytesRead === 'number' ? parent : socket
   }
@@ -32,11 +32,11 @@ export class GuardedConnection<W extends WebSocketLike> extends GhostCheck {
   }
 
   get sentBytes(): number {
-    return this.#socket.bytesWritten ?? 0
+    return this.socket.bytesWritten ?? 0
   }
 
   get queuedBytes(): number {
-    return this.#socket.writableLength
+    return this.socket.writableLength
   }
 
   get drainedBytes(): number {
@@ -45,7 +45,7 @@ export class GuardedConnection<W extends WebSocketLike> extends GhostCheck {
   }
 
   get isRead(): boolean {
-    const socket = this.#socket
+    const socket = this.socket
     return !(socket.isPaused() && socket.readableLength >= socket.readableHighWaterMark)
   }
 
@@ -61,7 +61,7 @@ export class GuardedConnection<W extends WebSocketLike> extends GhostCheck {
   ping(): boolean {
     if (this.webSocket.readyState !== OPEN) return false
     this.pings++
-    this.#socket.write(PING_FRAME)
+    this.socket.write(PING_FRAME)
     return true
   }
 }

@@ -7,14 +7,13 @@ export {
   ReconnectingWebSocket,
   type DropEvent,
   type OutboxOptions,
-  type Provider,
-  type ProviderContext,
   type ReconnectingEventMap,
   type ReconnectingOptions,
-  type ReconnectOptions,
   type StateChangeEvent,
 } from './reconnecting-websocket.ts'
 export type { Data } from './data.ts'
 export type { CloseEventLike, ErrorEventLike, MessageEventLike, SocketEventMap } from './events.ts'
 export type { HeartbeatOptions, ListeningHeartbeat, ProbingHeartbeat, SocketOptions } from './options.ts'
 export type { WebSocketConstructor, WebSocketLike } from './web-socket-like.ts'
+export type { Provider, ProviderContext } from '../host/provider.ts'
+export type { ReconnectOptions } from '../host/reconnect.ts'

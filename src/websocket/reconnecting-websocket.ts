@@ -3,42 +3,14 @@ import { HeartlineError } from '../core/error.ts'
 import type { Ending } from '../core/link.ts'
 import { numberOptions, optionError } from '../core/option.ts'
 import { Outbox } from '../core/outbox.ts'
-import { isRetryable, Retry } from '../core/retry.ts'
-import { MAX_TIMER_MS, now, report } from '../host/clock.ts'
+import type { Retry } from '../core/retry.ts'
+import { now, report } from '../host/clock.ts'
+import { ask, isUrl, providerContext, type Provider } from '../host/provider.ts'
+import { retryPolicy, type ReconnectOptions } from '../host/reconnect.ts'
 import { byteLength, snapshot, type Data } from './data.ts'
 import type { SocketEventMap } from './events.ts'
 import { checkProtocols, type ProbingHeartbeat, type SocketOptions } from './options.ts'
 import { getHandler, setHandler, Socket } from './socket.ts'
-
-/** Why a provider is called. */
-export interface ProviderContext {
-  /**
-   * `initial` the first time; `rejected` if the attempt before was refused by the server before it opened, so that
-   * credentials may be at fault; `reconnect` otherwise.
-   */
-  readonly reason: 'initial' | 'reconnect' | 'rejected'
-  /** Attempts since the last stable connection, this one not counted. */
-  readonly attempts: number
-}
-
-/** A value, or a function that is asked for it at every attempt. One that fails makes this attempt fail, no more. */
-export type Provider<T> = T | ((context: ProviderContext) => T | Promise<T>)
-
-export interface ReconnectOptions {
-  /** Upper end of the first delay in milliseconds, 1 to 2147483647. @default 1000 */
-  minDelayMs?: number
-  /** Upper end of every delay in milliseconds, `minDelayMs` to 2147483647. @default 30000 */
-  maxDelayMs?: number
-  /** Attempts in a row that may follow a failure before it closes for good, 0 to Infinity. @default Infinity */
-  maxAttempts?: number
-  /** Milliseconds that a connection must have been up for the count of attempts to begin anew. @default 5000 */
-  stableAfterMs?: number
-  /**
-   * Whether to try again after this end.
-   * @default every close code but 1000, 1003, 1007, 1008, 1010 and 4900–4999
-   */
-  shouldReconnect?: (ending: Ending) => boolean
-}
 
 export interface OutboxOptions {
   /** Messages that are held while there is no connection, 0 to Infinity. @default 1000 */
@@ -95,13 +67,6 @@ export interface ReconnectingEventMap extends SocketEventMap {
 }
 
 /** Default and range of each option that is a number. */
-export const reconnectRules = {
-  shouldReconnect: null,
-  minDelayMs: [1_000, 1, MAX_TIMER_MS],
-  maxDelayMs: [30_000, 1, MAX_TIMER_MS],
-  maxAttempts: [Infinity, 0, Infinity],
-  stableAfterMs: [5_000, 0, Infinity],
-} as const
 export const outboxRules = {
   onOverflow: null,
   inDoubt: null,
@@ -134,24 +99,9 @@ export class ReconnectingWebSocket extends Socket<ReconnectingEventMap, Connecti
     options: ReconnectingOptions = {},
   ) {
     checkProtocols(protocols)
-    const { reconnect = {}, outbox = {}, ...socketOptions } = options
-    const retryOptions = numberOptions('reconnect.', reconnect, reconnectRules)
+    const { reconnect, outbox = {}, ...socketOptions } = options
     const limits = numberOptions('outbox.', outbox, outboxRules)
-    const { shouldReconnect = isRetryable } = reconnect
-    if (typeof shouldReconnect !== 'function')
-      throw optionError('Expected `reconnect.shouldReconnect` to be a function.')
-    const retry = new Retry(retryOptions, {
-      random: Math.random,
-      isOffline: () => globalThis.navigator?.onLine === false,
-      shouldReconnect: (ending) => {
-        try {
-          return shouldReconnect(ending)
-        } catch (error) {
-          report(error)
-          return true
-        }
-      },
-    })
+    const retry = retryPolicy(reconnect)
     super(socketOptions, Connection, retry)
     this.#url = url
     this.#protocols = protocols
@@ -233,11 +183,7 @@ export class ReconnectingWebSocket extends Socket<ReconnectingEventMap, Connecti
     this.changed()
     if (this.state !== 'connecting') return
     if (typeof url !== 'function' && typeof protocols !== 'function' && attempt < 2) return this.attach(url, protocols)
-    const cause = this.#lastEnding?.cause
-    const context: ProviderContext = {
-      reason: cause ? (cause === 'refused' ? 'rejected' : 'reconnect') : 'initial',
-      attempts: this.attempts,
-    }
+    const context = providerContext(this.#lastEnding, this.attempts)
     const isCurrent = () => attempt === this.#attempt && this.state === 'connecting'
     Promise.all([ask(url, context, isUrl), ask(protocols, context, areProtocols)])
       .then(([url, protocols]) => {
@@ -301,16 +247,8 @@ export class ReconnectingWebSocket extends Socket<ReconnectingEventMap, Connecti
   }
 }
 
-const isUrl = (value: unknown): boolean => typeof value === 'string' || typeof (value as URL)?.href === 'string'
 const areProtocols = (value: unknown): boolean =>
   value === undefined || typeof value === 'string' || Array.isArray(value)
-
-async function ask<T>(provider: Provider<T>, context: ProviderContext, isUsable: (value: T) => boolean): Promise<T> {
-  if (typeof provider !== 'function') return provider
-  const value = await (provider as (context: ProviderContext) => T | Promise<T>)(context)
-  if (!isUsable(value)) throw new TypeError(`The provider's value cannot be used, it is of type ${typeof value}.`)
-  return value
-}
 
 /** @returns whether the second choice was made; the first one is the default */
 function isSecond(name: string, value: string | undefined, choices: readonly [string, string]): boolean {

@@ -21,6 +21,8 @@ export async function bundle(name: string): Promise<Bundle> {
     outExtensions: () => ({ js: '.mjs' }),
     format: 'esm',
     platform: 'node',
+    // The file stands where no package is found.
+    deps: { alwaysBundle: ['ws'] },
     dts: false,
     report: false,
     logLevel: 'error',

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
 import type { OptionRule } from '../../src/core/option.ts'
-import { CloseCode } from '../../src/protocol/close-codes.ts'
+import { LinkCode } from '../../src/protocol/close-codes.ts'
 import { guardDefaults } from '../../src/server/index.ts'
 import { listeningRules, probingRules, socketRules } from '../../src/websocket/options.ts'
-import { outboxRules, reconnectRules } from '../../src/websocket/reconnecting-websocket.ts'
+import { reconnectRules } from '../../src/host/reconnect.ts'
+import { outboxRules } from '../../src/websocket/reconnecting-websocket.ts'
 import { readDocument, table } from './documents.ts'
 
 const reference = readDocument('docs/websocket.md')
@@ -41,17 +42,16 @@ test('the guard’s document has the default of each of its options', () => {
   expect(Object.fromEntries(rows.map(([name, fallback]) => [name, Number(fallback)]))).toEqual(guardDefaults)
 })
 
-test('the reference has every close code, and no other', () => {
+test('the reference has every close code of a connection without a session, and no other', () => {
   const rows = table(reference, 'code').slice(1)
-  expect(Object.fromEntries(rows.map(([code, name]) => [name, Number(code)]))).toEqual(CloseCode)
+  expect(Object.fromEntries(rows.map(([code, name]) => [name, Number(code)]))).toEqual(LinkCode)
 })
 
-test('the reference has every error code, and no other', () => {
+test('the page on errors has every error code, and no other', () => {
   const [, union] = /export type ErrorCode =(.*?)\n\n/s.exec(readDocument('src/core/error.ts'))!
   const codes = [...union!.matchAll(/'(ERR_\w+)'/g)].map(([, code]) => code)
-  const section = reference.slice(reference.indexOf('## Error codes'))
   expect(
-    table(section, 'code')
+    table(readDocument('docs/errors.md'), 'code')
       .slice(1)
       .map(([code]) => code),
   ).toEqual(codes)

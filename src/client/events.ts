@@ -1,0 +1,61 @@
+import type { Resumed } from '../core/client-session.ts'
+import type { ConnectionState } from '../core/connection.ts'
+import type { HeartlineError } from '../core/error.ts'
+import type { Ending } from '../core/link.ts'
+import type { GapReason, Payload } from '../protocol/frame.ts'
+
+/** A message of the server. */
+export interface SessionMessage {
+  /** Text, or bytes. */
+  readonly data: Payload
+  /** The same for each delivery of this message, and for no other message. */
+  readonly id: string
+  /** It was handed over before, and the handler failed. */
+  readonly redelivered: boolean
+}
+
+export interface StateEvent {
+  readonly state: ConnectionState
+  /** How the attempt or connection before ended; only when one did. */
+  readonly ending: Ending | undefined
+  /** Attempts since the last stable connection. */
+  readonly attempts: number
+  /** Milliseconds until the next attempt; only in the state `waiting`. */
+  readonly retryInMs: number | undefined
+}
+
+/** Messages of the server that cannot be delivered any more. */
+export interface GapEvent {
+  /** The stream that has the hole. */
+  readonly stream: 'inbox'
+  /** Identity of the stream's history. */
+  readonly generation: string
+  /** Offset of the first missing message… */
+  readonly from: number
+  /** …and of the last one; `undefined` if nobody knows how many there were. */
+  readonly to: number | undefined
+  readonly reason: GapReason
+}
+
+/** Messages that were given up. */
+export interface LostEvent {
+  readonly messages: readonly {
+    readonly data: Payload
+    /** It went into a connection, and may have arrived; otherwise it certainly has not. */
+    readonly wasSent: boolean
+  }[]
+}
+
+export interface SessionEventMap {
+  message: SessionMessage
+  state: StateEvent
+  /** The session goes on over another connection. */
+  resumed: Resumed
+  gap: GapEvent
+  lost: LostEvent
+  /** Smoothed round trip in milliseconds. */
+  latency: { readonly latencyMs: number }
+  /** Another client has the session now; this one is closed. */
+  superseded: Record<string, never>
+  error: HeartlineError
+}

@@ -1,0 +1,506 @@
+import { CloseCode } from '../protocol/close-codes.ts'
+import { decode } from '../protocol/decode.ts'
+import { encodeAck, encodeBye, encodeHello, encodeHelloEntry, PING, PONG } from '../protocol/encode.ts'
+import type { Frame, GapReason, Hello, Payload, Welcome } from '../protocol/frame.ts'
+import { MAX_HELLO_ENTRY, PROTOCOL } from '../protocol/limits.ts'
+import { Violation } from '../protocol/violation.ts'
+import { Connection, type ConnectionState, type RetryPolicy } from './connection.ts'
+import { Inflow, type Incoming, type IncomingGap, type InflowOptions } from './inflow.ts'
+import { Latency } from './latency.ts'
+import type { Ending, LinkTiming } from './link.ts'
+import { MessageLog } from './message-log.ts'
+import { Outflow, type Slice } from './outflow.ts'
+
+/** A message that the application has sent. The shell keeps the promise in it. */
+export interface Outgoing {
+  readonly data: Payload
+  /** It was given to a transport, and may have arrived. */
+  wasSent: boolean
+}
+
+/** What became of a message: acknowledged; lost with its session or by `close()`; or never to be taken. */
+export type Fate = 'accepted' | 'lost' | 'tooLarge'
+
+export interface Resumed {
+  /** Messages that were sent once more. */
+  readonly sent: number
+  /** Messages of the server that were missed and now follow. */
+  readonly received: number
+}
+
+/** What a client session makes its shell do. Effects come when the state is consistent. */
+export interface ClientEffects<M extends Outgoing> {
+  /** Ask the providers, make a transport with what {@link ClientSession.hello} returns. */
+  connect(): void
+  /** Give the transport one WebSocket message. */
+  transmit(message: Payload): void
+  /** Begin the closing handshake. */
+  closeTransport(): void
+  /** Drop the transport without waiting for it, then tell the application about the state. */
+  ended(ending: Ending): void
+  /** Call {@link ClientSession.flush} at the end of this turn of the event loop. */
+  schedule(): void
+  deliver(message: Incoming): boolean
+  gap(gap: IncomingGap): void
+  resumed(resumed: Resumed): void
+  /** Fates are told in order. */
+  settled(message: M, fate: Fate): void
+  /** These were given up; those of them that went into a transport may have arrived. */
+  lost(messages: readonly M[]): void
+  latency(latencyMs: number): void
+  /** The state is another one. */
+  changed(): void
+  random(): number
+}
+
+export interface ClientSessionOptions extends InflowOptions {
+  readonly timing: LinkTiming
+  /** What may be unacknowledged in the application's own outbox. */
+  readonly maxMessages: number
+  readonly maxBytes: number
+  /** What is too much waits for room; otherwise it is refused. */
+  readonly waitsForRoom: boolean
+}
+
+/** Longest time that the acknowledgement of a received message waits for company. */
+const ACK_DELAY_MS = 50
+
+/** Least time in which something is heard after data was sent; then a probe has as long. */
+const DATA_TIMEOUT_MS = 1_000
+/** Slowest path that data is expected to go over in that time, in bytes per millisecond. */
+const SLOWEST_PATH = 32
+
+interface Identity {
+  readonly session: string
+  readonly token: string
+  readonly generation: string
+}
+
+/**
+ * The client's end of a session, which outlives its transports.
+ *
+ * A {@link Connection} decides when there is a transport; it counts as open when the server's WELCOME is there. What the
+ * application sends stays in the outbox until it is acknowledged. A number belongs to a message from the first time that it
+ * goes into a transport, and to no other message of the session ever after.
+ */
+export class ClientSession<M extends Outgoing> {
+  readonly connection: Connection
+  readonly #effects: ClientEffects<M>
+  readonly #options: ClientSessionOptions
+  readonly #inflow: Inflow
+  readonly #outflow = new Outflow()
+  readonly #latency = new Latency()
+  /** All that is not acknowledged. Its offsets are the numbers of the messages, once they have been sent. */
+  #outbox = newOutbox<M>()
+  /** What waits for room in the outbox. */
+  #waiting: M[] = []
+  /** Highest number that went into any transport of this session. */
+  #used = 0
+  #identity: Identity | undefined
+  #maxMessageBytes = Infinity
+  /** Last acknowledgement that the current transport was given, and when the next one is due. */
+  #acknowledged = 0
+  #ackAt = Infinity
+  /** When data that is on its way has waited long enough for a probe, and how long that is. */
+  #expectAt = Infinity
+  #expectMs = 0
+  #isScheduled = false
+  /** How long the server wants us to stay away. */
+  #retryAfterMs = 0
+  /** `close()` was called: by then the rest has to be acknowledged. */
+  #endAt = Infinity
+  #isEnding = false
+  /** When to leave a server that goes away. */
+  #moveAt = Infinity
+  /** The outbox as payloads. */
+  readonly #unsent: Slice
+
+  constructor(effects: ClientEffects<M>, options: ClientSessionOptions, retry: RetryPolicy) {
+    this.#effects = effects
+    this.#options = options
+    this.#inflow = new Inflow(effects, options)
+    const session = this
+    this.#unsent = {
+      first: 1,
+      get last() {
+        return session.#outbox.last
+      },
+      at: (number) => session.#outbox.at(number).data,
+    }
+    this.connection = new Connection(
+      {
+        connect: () => {
+          effects.connect()
+        },
+        probe: () => {
+          effects.transmit(PING)
+          return true
+        },
+        ended: (ending) => this.#ended(ending),
+      },
+      options.timing,
+      {
+        next: (ending, upMs, isAlone) => {
+          const delayMs = retry.next(ending, upMs, isAlone)
+          // Spread above the floor, or all that were refused together would come back together.
+          return delayMs === undefined ? delayMs : delayMs + this.#retryAfterMs
+        },
+      },
+    )
+  }
+
+  /** Public name of the session; `undefined` before the first WELCOME. */
+  get id(): string | undefined {
+    return this.#identity?.session
+  }
+
+  get state(): ConnectionState {
+    const { state } = this.connection
+    return this.#isEnding && state !== 'closed' ? 'closing' : state
+  }
+
+  /** Messages that are not acknowledged. */
+  get pending(): number {
+    return this.#outbox.size + this.#waiting.length
+  }
+
+  /** Smoothed round trip: measured here, or told by the server. */
+  get latencyMs(): number | undefined {
+    return this.connection.heartbeat?.latency.smoothedMs ?? this.#latency.smoothedMs
+  }
+
+  /** Instant at which {@link tick} wants to be called next. */
+  get deadline(): number {
+    const { deadline } = this.connection
+    if (deadline === Infinity && this.connection.readyState > 2) return Infinity
+    return Math.min(deadline, this.#ackAt, this.#expectAt, this.#inflow.retryAt, this.#endAt, this.#moveAt)
+  }
+
+  /** Which HELLO the next transport has to carry: inside its upgrade request, or as its first message. */
+  hello(auth: unknown): { readonly protocols: string[]; readonly first: string | undefined } {
+    const { window } = this.#options
+    const identity = this.#identity
+    const hello: Hello = {
+      ...(identity && {
+        resume: {
+          session: identity.session,
+          token: identity.token,
+          position: { generation: identity.generation, offset: this.#inflow.received },
+          sent: this.#used,
+        },
+      }),
+      ...(auth !== undefined && { auth }),
+      window,
+    }
+    const entry = encodeHelloEntry(hello)
+    const fits = entry.length <= MAX_HELLO_ENTRY
+    return { protocols: fits ? [PROTOCOL, entry] : [PROTOCOL], first: fits ? undefined : encodeHello(hello) }
+  }
+
+  /** A WebSocket message came in. */
+  received(now: number, message: Payload): void {
+    if (this.connection.readyState === 3) return
+    try {
+      this.#take(now, decode(message))
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error
+      this.connection.ended(now, error.closeCode, error.message, false)
+    }
+  }
+
+  /** The largest message that the server takes, as far as is known. */
+  get maxMessageBytes(): number {
+    return this.#maxMessageBytes
+  }
+
+  /** Takes a message, before `close()`. @returns whether there was room, or it waits for some */
+  send(message: M): boolean {
+    if (this.#waiting.length || !this.#hasRoom(message)) {
+      if (!this.#options.waitsForRoom) return false
+      this.#waiting.push(message)
+    } else {
+      this.#outbox.append(message)
+      this.#schedule()
+    }
+    return true
+  }
+
+  /** The application has handled the message that it was given last. */
+  handled(now: number): void {
+    this.#inflow.handled()
+    this.#deliver(now)
+  }
+
+  /** The application could not handle it. */
+  failed(now: number): void {
+    this.#inflow.failed(now)
+  }
+
+  /** There is somebody now who takes messages. */
+  resumeDelivery(now: number): void {
+    this.#deliver(now)
+  }
+
+  /** Gives the transport all that the window takes. */
+  flush(now: number): void {
+    this.#isScheduled = false
+    if (this.connection.readyState !== 1) return
+    const outbox = this.#outbox
+    const outflow = this.#outflow
+    const ack = this.#inflow.acknowledged
+    let wasSent = false
+    for (;;) {
+      const message = outflow.take(this.#unsent, ack)
+      if (message === undefined) break
+      while (this.#used < outflow.sent) outbox.at(++this.#used).wasSent = true
+      this.#effects.transmit(message)
+      if (this.connection.readyState !== 1) return
+      wasSent = true
+    }
+    if (wasSent) {
+      const roundTripMs = this.connection.heartbeat?.latency.smoothedMs ?? 0
+      this.#expectMs = Math.max(DATA_TIMEOUT_MS, 4 * roundTripMs) + outflow.bytes / SLOWEST_PATH
+      this.#expectAt = Math.min(this.#expectAt, now + this.#expectMs)
+      this.#acknowledged = ack
+      this.#ackAt = Infinity
+    }
+    if (this.#isEnding && !this.pending) this.#bye(now)
+  }
+
+  wake(now: number): void {
+    this.connection.wake(now)
+  }
+
+  hide(now: number): void {
+    this.connection.hide(now)
+  }
+
+  tick(now: number, sentBytes: number, queuedBytes: number): void {
+    if (now >= this.#endAt) this.#giveUp(now)
+    if (now >= this.#moveAt) {
+      // As after a wake-up: not in the queue with those that lost the server.
+      this.connection.ended(now, CloseCode.goingAway, 'moving', true)
+      this.connection.wake(now)
+    }
+    if (now >= this.#expectAt) {
+      this.#expectAt = Infinity
+      if (this.connection.heartbeat?.wake(now, this.#expectMs)) this.#effects.transmit(PING)
+    }
+    if (now >= this.#ackAt) this.#acknowledge()
+    if (now >= this.#inflow.retryAt) this.#deliver(now)
+    this.connection.tick(now, sentBytes, queuedBytes)
+  }
+
+  /** The application wants the end, once all is acknowledged, at the latest after `closeTimeoutMs`. Final. */
+  close(now: number): void {
+    if (this.#isEnding || this.connection.readyState > 1) return
+    this.#isEnding = true
+    this.#endAt = now + this.#options.timing.closeTimeoutMs
+    this.#effects.changed()
+    if (!this.pending) {
+      if (this.connection.readyState === 1) this.#bye(now)
+      else this.#giveUp(now)
+    }
+  }
+
+  #take(now: number, frame: Frame): void {
+    const { connection } = this
+    if (connection.readyState !== 1) {
+      // While closing, nothing is taken any more; before the WELCOME, nothing else may come.
+      if (connection.readyState === 2) return
+      if (frame.type === 'welcome') this.#welcome(now, frame.body)
+      else if (frame.type === 'reject') {
+        const { code, reason, retryAfterMs = 0 } = frame.body
+        this.#retryAfterMs = retryAfterMs
+        connection.ended(now, code, reason, true)
+        this.#retryAfterMs = 0
+      } else throw new Violation(CloseCode.protocolError, 'no welcome')
+      return
+    }
+    connection.received(now, frame.type === 'pong')
+    this.#expectAt = Infinity
+    switch (frame.type) {
+      case 'data':
+        this.#accept(frame.ack)
+        this.#inflow.take(frame.first, frame.payloads)
+        this.#deliver(now)
+        break
+      case 'ack':
+        this.#accept(frame.ack)
+        break
+      case 'gap':
+        if (frame.body.from !== this.#inflow.received + 1 || frame.body.to < frame.body.from)
+          throw new Violation(CloseCode.outOfOrder, 'gap out of order')
+        this.#inflow.skip({ ...frame.body, generation: this.#identity!.generation })
+        this.#deliver(now)
+        break
+      case 'ping':
+        this.#effects.transmit(PONG)
+        if (frame.latencyMs !== undefined) this.#measured(frame.latencyMs)
+        break
+      case 'pong':
+        this.#measured(connection.heartbeat?.latency.smoothedMs)
+        break
+      case 'goaway':
+        this.#moveAt = Math.min(this.#moveAt, now + this.#effects.random() * frame.body.withinMs)
+        break
+      case 'bye':
+        this.#accept(frame.ack)
+        this.#isEnding = true
+        this.#bye(now)
+        break
+      case 'nack':
+        break
+      default:
+        throw new Violation(CloseCode.protocolError, `unexpected ${frame.type}`)
+    }
+  }
+
+  #welcome(now: number, welcome: Welcome): void {
+    const { session, token, generation, resumed, received, accepted, last, window, maxMessageBytes } = welcome
+    const former = this.#identity
+    const isPossible = resumed
+      ? session === former?.session &&
+        accepted <= received &&
+        received <= this.#used &&
+        received >= this.#outbox.first - 1
+      : !received
+    if (!isPossible) throw new Violation(CloseCode.protocolError, 'impossible welcome')
+    const isContinued = resumed && generation === former!.generation
+    if (isContinued && last < this.#inflow.received) throw new Violation(CloseCode.protocolError, 'impossible welcome')
+    this.#identity = { session, token, generation }
+    this.#maxMessageBytes = maxMessageBytes
+    this.#moveAt = Infinity
+    this.#acknowledged = -1
+    const replayed = isContinued ? last - this.#inflow.received : 0
+    const sent = resumed ? this.#used - received : 0
+    if (isContinued) this.#inflow.begin()
+    else if (former) this.#gap(former, resumed ? 'generation' : (welcome.reason ?? 'unknown'))
+    if (!isContinued) this.#inflow.reset(session, 0)
+    const lost = resumed ? [] : this.#startAnew()
+    this.#outflow.begin(received, Math.min(accepted, this.#outbox.first - 1), window)
+    this.connection.opened(now)
+    this.#accept(accepted)
+    this.#rejectTooLarge()
+    // The first frame proves to the server that its token has arrived.
+    this.#acknowledge()
+    if (lost.length) this.#effects.lost(lost)
+    this.#effects.changed()
+    if (isContinued) this.#effects.resumed({ sent, received: replayed })
+    this.#deliver(now)
+    this.#schedule()
+  }
+
+  /** The inbox from our position to its unknown end is gone. */
+  #gap({ generation }: Identity, reason: GapReason): void {
+    this.#inflow.skip({ from: this.#inflow.received + 1, to: undefined, generation, reason })
+  }
+
+  /** The session is another one. @returns what went into a transport of the former one and is not acknowledged */
+  #startAnew(): M[] {
+    const messages = [...this.#outbox.after(0)]
+    this.#outbox = newOutbox()
+    this.#outflow.reset()
+    this.#used = 0
+    const lost = messages.filter((message) => message.wasSent)
+    // What never left is sure not to have arrived: it goes to the new session.
+    for (const message of messages) if (!message.wasSent) this.#outbox.append(message)
+    for (const message of lost) this.#effects.settled(message, 'lost')
+    return lost
+  }
+
+  /** What was held before the server's limit was known. Such messages have no number yet, so that the others keep theirs. */
+  #rejectTooLarge(): void {
+    const isTooLarge = (message: M) => !message.wasSent && message.data.length > this.#maxMessageBytes
+    const messages = [...this.#outbox.after(0)]
+    if (!messages.some(isTooLarge)) return
+    const outbox = newOutbox<M>(this.#outbox.first - 1)
+    for (const message of messages) {
+      if (isTooLarge(message)) this.#effects.settled(message, 'tooLarge')
+      else outbox.append(message)
+    }
+    this.#outbox = outbox
+  }
+
+  /** The server acknowledges all up to a number. */
+  #accept(number: number): void {
+    const outbox = this.#outbox
+    if (!this.#outflow.acknowledge(number))
+      throw new Violation(CloseCode.protocolError, 'acknowledgement of what was not sent')
+    for (let next = outbox.first; next <= number; next++) this.#effects.settled(outbox.at(next), 'accepted')
+    outbox.trimTo(number)
+    while (this.#waiting.length && this.#hasRoom(this.#waiting[0]!)) outbox.append(this.#waiting.shift()!)
+    if (outbox.size || this.#isEnding) this.#schedule()
+  }
+
+  #hasRoom({ data }: M): boolean {
+    const outbox = this.#outbox
+    // One that is larger than all the room goes alone.
+    return (
+      !outbox.size || (outbox.size < this.#options.maxMessages && outbox.bytes + data.length <= this.#options.maxBytes)
+    )
+  }
+
+  #deliver(now: number): void {
+    // What belongs to a session that is over is not acknowledged, so it is not handed over.
+    if (this.connection.readyState > 2) return
+    this.#inflow.deliver(now)
+    const owed = this.#inflow.acknowledged - this.#acknowledged
+    if (this.connection.readyState !== 1 || owed <= 0) return
+    if (owed >= this.#options.window.messages / 4) this.#acknowledge()
+    else this.#ackAt = Math.min(this.#ackAt, now + ACK_DELAY_MS)
+  }
+
+  #acknowledge(): void {
+    this.#ackAt = Infinity
+    if (this.connection.readyState !== 1) return
+    this.#acknowledged = this.#inflow.acknowledged
+    this.#effects.transmit(encodeAck(this.#acknowledged))
+  }
+
+  #measured(latencyMs: number | undefined): void {
+    if (latencyMs === undefined) return
+    this.#latency.smoothedMs = latencyMs
+    this.#effects.latency(latencyMs)
+  }
+
+  /** The end does not wait any longer for what is missing. */
+  #giveUp(now: number): void {
+    this.#endAt = Infinity
+    this.connection.close(now)
+    this.connection.ended(now, 1006, 'closing timeout', false)
+  }
+
+  #bye(now: number): void {
+    if (this.connection.readyState !== 1) return
+    this.#effects.transmit(encodeBye(this.#used, this.#inflow.acknowledged))
+    this.#endAt = Infinity
+    if (this.connection.close(now)) this.#effects.closeTransport()
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    this.#effects.schedule()
+  }
+
+  #ended(ending: Ending): void {
+    this.#ackAt = this.#moveAt = this.#expectAt = Infinity
+    const isOver = this.connection.readyState > 2
+    const lost = isOver ? [...this.#outbox.after(0), ...this.#waiting] : []
+    if (isOver) {
+      this.#endAt = this.#inflow.retryAt = Infinity
+      this.#outbox = newOutbox()
+      this.#waiting = []
+      for (const message of lost) this.#effects.settled(message, 'lost')
+    }
+    if (lost.length) this.#effects.lost(lost)
+    this.#effects.ended(ending)
+  }
+}
+
+function newOutbox<M extends Outgoing>(last = 0): MessageLog<M> {
+  const outbox = new MessageLog<M>(({ data }) => data.length)
+  outbox.last = last
+  return outbox
+}

@@ -1,0 +1,181 @@
+import { CloseCode } from '../protocol/close-codes.ts'
+import type { Gap, Payload, Window } from '../protocol/frame.ts'
+import { Violation } from '../protocol/violation.ts'
+
+/** One message on its way to the application. */
+export class Incoming {
+  readonly data: Payload
+  /** Its number in the stream. */
+  readonly number: number
+  /** The session that it belongs to. */
+  readonly session: string
+  /** How often it has been handed to the application before. */
+  failures = 0
+
+  constructor(data: Payload, number: number, session: string) {
+    this.data = data
+    this.number = number
+    this.session = session
+  }
+
+  /** The same for each delivery of this message, and for no other message. */
+  get id(): string {
+    return `${this.session}:${this.number}`
+  }
+}
+
+/** A hole in the stream. `to` is missing where nobody knows how much was lost. */
+export interface IncomingGap extends Omit<Gap, 'to'> {
+  readonly generation: string
+  readonly to: number | undefined
+}
+
+/** A hole in its place between the messages. */
+interface Hole {
+  readonly gap: IncomingGap
+  /** The last number that it covers; 0 if that is not known. */
+  readonly number: number
+  readonly session: string
+}
+
+export interface InflowEffects {
+  /**
+   * Hand a message to the application.
+   *
+   * @returns whether it has been handled; otherwise {@link Inflow.handled} or {@link Inflow.failed} follows
+   */
+  deliver(message: Incoming): boolean
+  /** Tell the application. */
+  gap(gap: IncomingGap): void
+}
+
+export interface InflowOptions {
+  readonly window: Window
+  readonly maxMessageBytes: number
+  /** Acknowledge what has been handled by the application, or what has been received. */
+  readonly acknowledge: 'handled' | 'received'
+}
+
+/** First and longest time before a message that was not handled is delivered again. */
+const RETRY_MIN_MS = 1_000
+const RETRY_MAX_MS = 30_000
+
+/**
+ * The receiving end of a stream: takes each number once, hands the messages to the application one after the other, and
+ * knows what may be acknowledged.
+ *
+ * A message that the application fails to handle is delivered again, later and later; all behind it waits, since order is
+ * kept and nothing is skipped.
+ */
+export class Inflow {
+  /** Last number that was received, or that a gap covers. */
+  received = 0
+  /** When a message is to be delivered again. */
+  retryAt: number = Infinity
+  readonly #effects: InflowEffects
+  readonly #options: InflowOptions
+  readonly #queue: (Incoming | Hole)[] = []
+  #handled = 0
+  #session = ''
+  #bytes = 0
+  /** The number that the next DATA of this transport must have; unknown before the first one. */
+  #next: number | undefined
+  #isHandling = false
+  #isDelivering = false
+
+  constructor(effects: InflowEffects, options: InflowOptions) {
+    this.#effects = effects
+    this.#options = options
+  }
+
+  /** Up to which number the peer may forget its messages. */
+  get acknowledged(): number {
+    return this.#options.acknowledge === 'handled' ? this.#handled : this.received
+  }
+
+  /** Whether all that was received has been handled. */
+  get isIdle(): boolean {
+    return !this.#queue.length
+  }
+
+  /** A stream begins, after the number that is known to be handled. What waits of the one before is still delivered. */
+  reset(session: string, handled: number): void {
+    this.#session = session
+    this.received = this.#handled = handled
+    this.#next = undefined
+  }
+
+  /** There is a new transport. */
+  begin(): void {
+    this.#next = undefined
+  }
+
+  /**
+   * Messages came in.
+   *
+   * @throws Violation `outOfOrder` if their numbers do not follow; `tooLarge` if the window is exceeded
+   */
+  take(first: number, payloads: readonly Payload[]): void {
+    if (this.#next === undefined ? first > this.received + 1 || !first : first !== this.#next)
+      throw new Violation(CloseCode.outOfOrder, 'out of order')
+    this.#next = first + payloads.length
+    const { window, maxMessageBytes } = this.#options
+    for (let index = this.received + 1 - first; index < payloads.length; index++) {
+      const data = payloads[index]!
+      if (data.length > maxMessageBytes) throw new Violation(CloseCode.tooLarge, 'message too large')
+      this.#bytes += data.length
+      this.#queue.push(new Incoming(data, ++this.received, this.#session))
+    }
+    if (this.#queue.length > window.messages || this.#bytes > window.bytes + maxMessageBytes)
+      throw new Violation(CloseCode.tooLarge, 'window exceeded')
+  }
+
+  /** The peer cannot send these any more. */
+  skip(gap: IncomingGap): void {
+    if (gap.to !== undefined) {
+      this.#next = gap.to + 1
+      this.received = gap.to
+    }
+    this.#queue.push({ gap, number: gap.to ?? 0, session: this.#session })
+  }
+
+  /** Hands over what can be handed over. */
+  deliver(now: number): void {
+    if (this.#isDelivering) return
+    this.#isDelivering = true
+    try {
+      while (!this.#isHandling && this.#queue.length && now >= this.#dueAt) {
+        const item = this.#queue[0]!
+        this.retryAt = Infinity
+        this.#isHandling = true
+        if (!(item instanceof Incoming)) {
+          this.handled()
+          this.#effects.gap(item.gap)
+        } else if (this.#effects.deliver(item)) this.handled()
+      }
+    } finally {
+      this.#isDelivering = false
+    }
+  }
+
+  /** The application is done with the message that it has. Call {@link deliver} then. */
+  handled(): void {
+    if (!this.#isHandling) return
+    this.#isHandling = false
+    const item = this.#queue.shift()!
+    if (item instanceof Incoming) this.#bytes -= item.data.length
+    if (item.session === this.#session) this.#handled = Math.max(this.#handled, item.number)
+  }
+
+  /** The application could not handle the message that it has. */
+  failed(now: number): void {
+    const item = this.#queue[0]
+    if (!this.#isHandling || !(item instanceof Incoming)) return
+    this.#isHandling = false
+    this.retryAt = now + Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** item.failures++)
+  }
+
+  get #dueAt(): number {
+    return this.retryAt === Infinity ? -Infinity : this.retryAt
+  }
+}

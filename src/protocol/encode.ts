@@ -1,0 +1,44 @@
+import type { Gap, Goaway, Hello, Payload, Reject, Welcome } from './frame.ts'
+import { HELLO_PREFIX } from './limits.ts'
+
+export const PING = 'P'
+export const PONG = 'Q'
+
+export const encodeHello = (body: Hello): string => `H ${JSON.stringify(body)}`
+export const encodeWelcome = (body: Welcome): string => `W ${JSON.stringify(body)}`
+export const encodeReject = (body: Reject): string => `R ${JSON.stringify(body)}`
+export const encodeGap = (body: Gap): string => `G ${JSON.stringify(body)}`
+export const encodeGoaway = (body: Goaway): string => `Y ${JSON.stringify(body)}`
+export const encodeAck = (ack: number): string => `A${ack}`
+export const encodeNack = (expected: number): string => `N${expected}`
+export const encodeBye = (last: number, ack: number): string => `E${last},${ack}`
+
+/** A HELLO as an entry of `Sec-WebSocket-Protocol`: percent-encoded, which leaves only characters of a token. */
+export function encodeHelloEntry(body: Hello): string {
+  // Two that `encodeURIComponent` leaves alone are not allowed in a token (RFC 9110, section 5.6.2).
+  const encoded = encodeURIComponent(JSON.stringify(body)).replace(/[()]/g, (char) => (char === '(' ? '%28' : '%29'))
+  return HELLO_PREFIX + encoded
+}
+
+/**
+ * Consecutive messages of one kind, numbered from `first`, in one WebSocket message: DATA for one, BATCH for more.
+ *
+ * @param ack the last number of the other direction that is acknowledged
+ */
+export function encodeData(first: number, ack: number, payloads: readonly Payload[]): string | Uint8Array {
+  const isSingle = payloads.length < 2
+  let header = `${isSingle ? 'D' : 'B'}${first},${ack}`
+  if (!isSingle) for (const { length } of payloads) header += `,${length}`
+  header += ' '
+  if (typeof payloads[0] === 'string') return header + (isSingle ? payloads[0] : payloads.join(''))
+  let { length } = header
+  for (const payload of payloads) length += payload.length
+  const message = new Uint8Array(length)
+  for (let index = 0; index < header.length; index++) message[index] = header.charCodeAt(index)
+  let end = header.length
+  for (const payload of payloads as readonly Uint8Array[]) {
+    message.set(payload, end)
+    end += payload.length
+  }
+  return message
+}

@@ -1,0 +1,108 @@
+import type { Buffer } from 'node:buffer'
+import { createServer, STATUS_CODES, type IncomingMessage, type Server } from 'node:http'
+import type { Server as SecureServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer, type WebSocket } from 'ws'
+import { decodeHelloEntry } from '../protocol/decode.ts'
+import type { Hello } from '../protocol/frame.ts'
+import { MAX_HEADER, PROTOCOL } from '../protocol/limits.ts'
+import type { CheckedOptions, ServerOptions } from './options.ts'
+import { isAllowedOrigin } from './origin.ts'
+
+/** A text takes up to three bytes for each UTF-16 code unit. */
+const MAX_BYTES_PER_UNIT = 3
+
+/** The way in: an HTTP server, and which of its upgrade requests become connections. */
+export class HttpFront {
+  /** Resolves when connections are accepted, with the address. Rejects if the port cannot be had. */
+  readonly listening: Promise<{ readonly host: string; readonly port: number }>
+  readonly #server: Server | SecureServer
+  readonly #ownServer: Server | undefined
+  readonly #webSocketServer: WebSocketServer
+  readonly #options: ServerOptions
+  readonly #path: string
+  readonly #connected: (webSocket: WebSocket, request: IncomingMessage, hello: Hello | undefined) => void
+
+  constructor(
+    options: ServerOptions,
+    checked: CheckedOptions,
+    connected: (webSocket: WebSocket, request: IncomingMessage, hello: Hello | undefined) => void,
+  ) {
+    this.#options = options
+    this.#path = checked.path
+    this.#connected = connected
+    this.#webSocketServer = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: MAX_BYTES_PER_UNIT * Math.max(checked.maxMessageBytes, checked.maxPendingBytes) + MAX_HEADER,
+      handleProtocols: () => PROTOCOL,
+    })
+    const { port, host = '127.0.0.1', server } = options
+    if (server) {
+      this.#server = server
+      this.listening = server.listening ? Promise.resolve(this.#address()) : this.#whenListening()
+    } else {
+      this.#server = this.#ownServer = createServer((_, response) => {
+        response.writeHead(426, { 'content-type': 'text/plain' })
+        response.end('This is a WebSocket server.\n')
+      })
+      this.listening = this.#whenListening()
+      this.#ownServer.listen(port, host)
+    }
+    // Whoever does not look at it must not be ended by it; the server's own `error` event tells, too.
+    this.listening.catch(() => {})
+    this.#server.on('upgrade', this.#onUpgrade)
+  }
+
+  /** No new connections from now on. Resolves when the port is free, if it is our own. */
+  close(): Promise<void> {
+    this.#server.off('upgrade', this.#onUpgrade)
+    const server = this.#ownServer
+    return new Promise((resolve) => {
+      if (!server) return resolve()
+      server.close(() => resolve())
+      server.closeIdleConnections()
+    })
+  }
+
+  #whenListening(): Promise<{ host: string; port: number }> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('listening', () => resolve(this.#address()))
+      this.#ownServer?.once('error', reject)
+    })
+  }
+
+  #address(): { host: string; port: number } {
+    const { address, port } = this.#server.address() as AddressInfo
+    return { host: address, port }
+  }
+
+  readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    // The HTTP server's other upgrades are for others, if there are any.
+    if (new URL(request.url ?? '', 'http://host').pathname !== this.#path) {
+      if (this.#server.listenerCount('upgrade') < 2) refuse(socket, 404)
+      return
+    }
+    const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((entry) => entry.trim())
+    if (!protocols.includes(PROTOCOL)) return refuse(socket, 400)
+    let hello: Hello | undefined
+    try {
+      if (!isAllowedOrigin(request, this.#options.allowedOrigins)) return refuse(socket, 403)
+      for (const entry of protocols) hello ??= decodeHelloEntry(entry)
+    } catch {
+      return refuse(socket, 400)
+    }
+    this.#webSocketServer.handleUpgrade(request, socket, head, (webSocket) =>
+      this.#connected(webSocket, request, hello),
+    )
+  }
+}
+
+/** Answers an upgrade request with an error. */
+function refuse(socket: Duplex, status: number): void {
+  socket.on('error', () => socket.destroy())
+  socket.once('finish', () => socket.destroy())
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+}

@@ -1,0 +1,144 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Server as SecureServer } from 'node:https'
+import { numberOptions, optionError } from '../core/option.ts'
+import type { Store } from '../stores/store.ts'
+
+/** What `authenticate` gets. */
+export interface AuthenticateContext {
+  /** What the client gave as option `auth`; anything, from anybody. */
+  readonly auth: unknown
+  /** The upgrade request, with its cookies, headers and URL. */
+  readonly request: IncomingMessage
+}
+
+/** Whom a client turned out to be. Further fields are for the application, as `session.identity`. */
+export interface Identity {
+  /** Same person, same subject: a session is resumed only by the subject that it was made for. */
+  readonly subject: string
+}
+
+export interface ServerOptions<I extends Identity = Identity> {
+  /** Port of an HTTP server of its own, 0 to 65535; 0 takes a free one. Either this or `server`. */
+  port?: number
+  /** Address to listen at, with `port`. @default '127.0.0.1' */
+  host?: string
+  /** An HTTP or HTTPS server to attach to. Upgrade requests to other paths are left to it. */
+  server?: Server | SecureServer
+  /** Path of the URL that clients connect to. @default '/' */
+  path?: string
+  /** Where sessions are kept. @default memoryStore() */
+  store?: Store
+  /**
+   * Says who a client is, at every attach. Returns a subject, or an object with one; anything falsy means that the client is
+   * not accepted (close code 4901). If it throws, the client comes back later (4803), and the server's `error` event tells why.
+   * @default everybody is the anonymous subject ''
+   */
+  authenticate?: (
+    context: AuthenticateContext,
+  ) => I | string | false | null | undefined | Promise<I | string | false | null | undefined>
+  /**
+   * Origins of the pages that may connect, such as `https://example.com`; `'*'` for all. Clients that are no browsers send
+   * no `Origin`, and are let through: this protects people from pages, it does not authenticate anybody.
+   * @default the server's own host
+   */
+  allowedOrigins?: readonly string[] | '*' | ((origin: string, request: IncomingMessage) => boolean)
+  /** Detection of dead connections. */
+  heartbeat?: {
+    /** Milliseconds of silence after which a client is asked for a sign of life, 100 to 2147483647. @default 10000 */
+    intervalMs?: number
+    /** Milliseconds more after which its connection is dropped, 100 to 2147483647. @default 5000 */
+    timeoutMs?: number
+  }
+  session?: {
+    /** Milliseconds that a session is kept without a connection, 0 to 2147483647. @default 120000 */
+    ttlMs?: number
+    /**
+     * When a client's messages are acknowledged: `handled`, when the promise that a `message` listener returns has resolved;
+     * `received`, at once. @default 'handled'
+     */
+    acknowledge?: 'handled' | 'received'
+  }
+  limits?: {
+    /** Largest message of a client, in bytes, 1 to 268435456; a text counts its length. @default 1048576 */
+    maxMessageBytes?: number
+    /** Most messages of a client that are not acknowledged, 1 to 65536. @default 4096 */
+    maxPendingMessages?: number
+    /** Most bytes of them, 1 to 268435456; one message may always be larger. @default 262144 */
+    maxPendingBytes?: number
+    /** Largest HELLO, in characters, 256 to 65536. @default 16384 */
+    maxHelloBytes?: number
+    /** Milliseconds from the upgrade to the WELCOME, `authenticate` included, 100 to 2147483647. @default 10000 */
+    handshakeTimeoutMs?: number
+    /** Most sessions, connected or not, 1 to Infinity. @default Infinity */
+    maxSessions?: number
+    /** Most sessions of one subject, 1 to Infinity; the anonymous subject has no such limit. @default 100 */
+    maxSessionsPerSubject?: number
+  }
+}
+
+const MAX_TIMER_MS = 2_147_483_647
+
+/** Default and range of each option that is a number. */
+export const serverRules = {
+  port: null,
+  host: null,
+  server: null,
+  path: null,
+  store: null,
+  authenticate: null,
+  allowedOrigins: null,
+  heartbeat: null,
+  session: null,
+  limits: null,
+} as const
+export const serverHeartbeatRules = {
+  intervalMs: [10_000, 100, MAX_TIMER_MS],
+  timeoutMs: [5_000, 100, MAX_TIMER_MS],
+} as const
+export const serverSessionRules = { acknowledge: null, ttlMs: [120_000, 0, MAX_TIMER_MS] } as const
+export const serverLimitRules = {
+  maxMessageBytes: [1_048_576, 1, 268_435_456],
+  maxPendingMessages: [4_096, 1, 65_536],
+  maxPendingBytes: [262_144, 1, 268_435_456],
+  maxHelloBytes: [16_384, 256, 65_536],
+  handshakeTimeoutMs: [10_000, 100, MAX_TIMER_MS],
+  maxSessions: [Infinity, 1, Infinity],
+  maxSessionsPerSubject: [100, 1, Infinity],
+} as const
+
+/** Checks the options and fills in the defaults. @throws HeartlineError `ERR_OPTION` */
+export function checkedOptions(options: ServerOptions<any>) {
+  numberOptions('', options, serverRules)
+  const { port, server, path = '/', session = {}, store } = options
+  if ((port === undefined) === (server === undefined)) throw optionError('Expected either `port` or `server`.')
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
+    throw optionError(`Expected \`port\` to be a whole number from 0 to 65535, got ${String(port)}.`)
+  if (server !== undefined && typeof server?.on !== 'function')
+    throw optionError('Expected `server` to be an HTTP or HTTPS server of Node.')
+  if (typeof path !== 'string' || !path.startsWith('/'))
+    throw optionError(`Expected \`path\` to be text that begins with /, got ${String(path)}.`)
+  if (store !== undefined && typeof store?.attach !== 'function')
+    throw optionError('Expected `store` to be a store, such as `memoryStore()`.')
+  for (const name of ['authenticate'] as const)
+    if (options[name] !== undefined && typeof options[name] !== 'function')
+      throw optionError(`Expected \`${name}\` to be a function.`)
+  const { allowedOrigins } = options
+  if (allowedOrigins !== undefined && allowedOrigins !== '*' && typeof allowedOrigins !== 'function')
+    for (const origin of Array.isArray(allowedOrigins) ? (allowedOrigins as unknown[]) : [allowedOrigins])
+      if (typeof origin !== 'string' || !/^[a-z][a-z0-9+.-]*:\/\/[^/]+$/i.test(origin))
+        throw optionError(
+          `Expected \`allowedOrigins\` to be '*', a function, or an array of origins such as "https://example.com", got ${JSON.stringify(origin)}.`,
+        )
+  const { acknowledge = 'handled' } = session
+  if (acknowledge !== 'handled' && acknowledge !== 'received')
+    throw optionError(`Expected \`session.acknowledge\` to be handled or received, got ${String(acknowledge)}.`)
+  return {
+    path,
+    acknowledge,
+    ...numberOptions('heartbeat.', options.heartbeat ?? {}, serverHeartbeatRules),
+    ...numberOptions('session.', session, serverSessionRules),
+    ...numberOptions('limits.', options.limits ?? {}, serverLimitRules),
+  }
+}
+
+export type CheckedOptions = ReturnType<typeof checkedOptions>

@@ -1,0 +1,129 @@
+import { Buffer } from 'node:buffer'
+import type { IncomingMessage } from 'node:http'
+import type { WebSocket } from 'ws'
+import { Latency } from '../core/latency.ts'
+import type { ServerSession } from '../core/server-session.ts'
+import { PING, PONG } from '../protocol/encode.ts'
+import type { Payload } from '../protocol/frame.ts'
+import { GuardedConnection, isSocket } from './guarded-connection.ts'
+import type { SocketLike } from './web-socket-server-like.ts'
+
+const OPEN = 1
+/** With more than this waiting in the process, a connection gets no more data until it has drained. */
+const MAX_QUEUED_BYTES = 1_048_576
+/** With more than this waiting, the peer has enough to hear from us without a PONG. */
+const MAX_QUEUED_BEFORE_PONG = 65_536
+/** Time that a peer has to answer a close frame. Whoever is displaced may be dead. */
+const CLOSE_TIMEOUT_MS = 2_000
+/** Least time for an answer to data, longest time, and slowest path in bytes a millisecond: as in the client's heartbeat. */
+const DATA_TIMEOUT_MS = 1_000
+const SLOWEST_PATH = 32
+
+/** Finished frames of short texts, by text. */
+const frames = new Map<string, Buffer>()
+const MAX_FRAMES = 2_048
+
+/** A server's text frame, as it goes to the wire. @see RFC 6455, section 5.2 */
+function frameOf(text: string): Buffer {
+  let frame = frames.get(text)
+  if (!frame) {
+    frame = Buffer.from(`\x81${String.fromCharCode(text.length)}${text}`, 'latin1')
+    if (frames.size < MAX_FRAMES) frames.set(text, frame)
+  }
+  return frame
+}
+
+/** What a connection knows of its session. */
+export interface AttachedSession {
+  readonly core: ServerSession<SessionConnection>
+}
+
+/** One connection of a client: its WebSocket, its heartbeat, and the session that it has attached to. */
+export class SessionConnection extends GuardedConnection<WebSocket> {
+  readonly request: IncomingMessage
+  /** Set by the attach. */
+  session: AttachedSession | undefined
+  /** A HELLO has come. */
+  hasHello = false
+  /** It has been closed or dropped; nothing that it still brings counts. */
+  isOver = false
+  readonly latency = new Latency()
+  /** Called when it has a session. */
+  attached: () => void = () => {}
+  #waitsForDrain = false
+  readonly #timeoutMs: number
+  #pingedAt = NaN
+
+  constructor(webSocket: WebSocket, request: IncomingMessage, timeoutMs: number) {
+    super(webSocket, request.socket as unknown as SocketLike)
+    if (!isSocket(request.socket)) throw new TypeError('The request has no TCP or TLS socket.')
+    this.request = request
+    this.#timeoutMs = timeoutMs
+  }
+
+  override get expectMs(): number {
+    const core = this.session?.core
+    if (!core || core.inFlight <= 0 || core.transport !== this) return Infinity
+    const roundTripMs = 4 * (this.latency.smoothedMs ?? 0)
+    return Math.min(this.#timeoutMs, Math.max(DATA_TIMEOUT_MS, roundTripMs) + core.inFlightBytes / SLOWEST_PATH)
+  }
+
+  /** Asks for a sign of life, and tells how long the last one took. A protocol-level ping would be answered for a frozen page. */
+  override ping(): boolean {
+    if (this.webSocket.readyState !== OPEN) return false
+    this.pings++
+    const { smoothedMs } = this.latency
+    this.#pingedAt = Number.isNaN(this.#pingedAt) ? performance.now() : Infinity
+    this.socket.write(frameOf(smoothedMs === undefined ? PING : PING + Math.round(smoothedMs)))
+    return true
+  }
+
+  /** @returns whether there is a new measurement */
+  ponged(): boolean {
+    const roundTripMs = performance.now() - this.#pingedAt
+    this.#pingedAt = NaN
+    // Not finite: there were several pings, or none.
+    if (!(roundTripMs >= 0)) return false
+    this.latency.sample(roundTripMs)
+    return true
+  }
+
+  pong(): void {
+    if (this.webSocket.readyState === OPEN && this.socket.writableLength < MAX_QUEUED_BEFORE_PONG)
+      this.socket.write(frameOf(PONG))
+  }
+
+  /** Whether it takes more data. */
+  get isWritable(): boolean {
+    return this.webSocket.bufferedAmount < MAX_QUEUED_BYTES
+  }
+
+  /** Calls back when what is queued has left the process. */
+  whenDrained(call: () => void): void {
+    if (this.#waitsForDrain) return
+    this.#waitsForDrain = true
+    this.request.socket.once('drain', () => {
+      this.#waitsForDrain = false
+      call()
+    })
+  }
+
+  transmit(message: Payload): void {
+    if (this.webSocket.readyState === OPEN) this.webSocket.send(message)
+  }
+
+  /** Closes it, within a bound. */
+  close(code: number, reason: string): void {
+    if (this.isOver) return
+    this.isOver = true
+    this.webSocket.close(code, reason)
+    const timer = setTimeout(() => this.webSocket.terminate(), CLOSE_TIMEOUT_MS)
+    this.webSocket.once('close', () => clearTimeout(timer))
+  }
+
+  /** Drops it without asking. */
+  drop(): void {
+    this.isOver = true
+    this.webSocket.terminate()
+  }
+}

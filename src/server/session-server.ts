@@ -1,0 +1,442 @@
+import type { Buffer } from 'node:buffer'
+import type { IncomingMessage } from 'node:http'
+import type { WebSocket } from 'ws'
+import { HeartlineError } from '../core/error.ts'
+import type { Incoming } from '../core/inflow.ts'
+import { optionError } from '../core/option.ts'
+import type { Slice } from '../core/outflow.ts'
+import { ServerSession, type Attachment, type Commit, type ServerEffects } from '../core/server-session.ts'
+import { now } from '../host/clock.ts'
+import { Emitter } from '../host/emitter.ts'
+import { CloseCode } from '../protocol/close-codes.ts'
+import { decode } from '../protocol/decode.ts'
+import { encodeGoaway } from '../protocol/encode.ts'
+import type { Hello, Payload } from '../protocol/frame.ts'
+import { Violation } from '../protocol/violation.ts'
+import { memoryStore } from '../stores/memory.ts'
+import type { Appended, MaybePromise, Store } from '../stores/store.ts'
+import { admit, type HandshakeHost } from './handshake.ts'
+import { HttpFront } from './http-front.ts'
+import { checkedOptions, type CheckedOptions, type Identity, type ServerOptions } from './options.ts'
+import { SessionConnection } from './session-connection.ts'
+import { Session, type SessionEnd, type SessionHost } from './session.ts'
+import { TimedWatch } from './timed-watch.ts'
+
+export interface ServerEventMap<I extends Identity> {
+  /** A client has begun a session. Add its listeners at once. */
+  session: Session<I>
+  /** A connection was dead, and has been dropped. */
+  ghost: { readonly session: Session<I> | undefined; readonly silenceMs: number }
+  /** The store, `authenticate` or the port failed. Without a listener it becomes a warning of the process. */
+  error: HeartlineError
+}
+
+/** What a server counts. All but the first two only rise. */
+export interface ServerStats {
+  readonly sessions: number
+  readonly connections: number
+  /** Sessions resumed. */
+  readonly resumed: number
+  /** Dead connections dropped. */
+  readonly ghosts: number
+  /** Connections ended because their peer broke the protocol. */
+  readonly violations: number
+  /** Sessions that expired. */
+  readonly expired: number
+}
+
+/** The core of a session, and its public face. */
+class OwnedSession<I extends Identity> extends ServerSession<SessionConnection> {
+  owner!: Session<I>
+  /** Runs while it has no connection. */
+  expiry: ReturnType<typeof setTimeout> | undefined
+  /** The application has asked for the end. */
+  isEndedHere = false
+}
+
+/** Longest time that the end of a session waits for its client. */
+const END_TIMEOUT_MS = 5_000
+/** After a failure of the store, the next try. */
+const STORE_RETRY_MS = 1_000
+/** After the deadline of a drain, time for the closing handshakes. */
+const CLOSE_GRACE_MS = 500
+
+/** A heartline server: sessions of clients that come and go. Made by `createServer()`. */
+export class SessionServer<I extends Identity = Identity> {
+  /** Resolves when connections are accepted, with the address. */
+  readonly listening: Promise<{ readonly host: string; readonly port: number }>
+  readonly #options: CheckedOptions
+  readonly #store: Store
+  readonly #front: HttpFront
+  readonly #watch: TimedWatch<SessionConnection>
+  readonly #emitter = new Emitter<ServerEventMap<I>>()
+  readonly #sessions = new Map<string, Session<I>>()
+  readonly #connections = new Set<SessionConnection>()
+  readonly #effects: ServerEffects<SessionConnection>
+  readonly #sessionHost: SessionHost
+  readonly #handshakeHost: HandshakeHost<I>
+  #dirty: ServerSession<SessionConnection>[] = []
+  #closed: Promise<void> | undefined
+  #whenEmpty: (() => void) | undefined
+  #resumed = 0
+  #violations = 0
+  #expired = 0
+
+  /** Use `createServer()`. */
+  constructor(options: ServerOptions<I>) {
+    this.#options = checkedOptions(options)
+    this.#store = options.store ?? memoryStore()
+    const { intervalMs, timeoutMs } = this.#options
+    this.#watch = new TimedWatch(
+      { ping: (connection) => void connection.ping(), reap: (connection) => this.#reap(connection) },
+      intervalMs,
+      timeoutMs,
+    )
+    this.#effects = this.#sessionEffects()
+    this.#sessionHost = {
+      append: (session, data) => this.#append(session, data),
+      end: (session) => this.#endGently(session),
+    }
+    const server = this
+    this.#handshakeHost = {
+      store: this.#store,
+      options: this.#options,
+      authenticate: options.authenticate,
+      sessions: this.#sessions,
+      get isClosing() {
+        return server.#closed !== undefined
+      },
+      error: (error) => this.#error(error),
+    }
+    this.#front = new HttpFront(options, this.#options, (webSocket, request, hello) =>
+      this.#connected(webSocket, request, hello),
+    )
+    this.listening = this.#front.listening
+    this.listening.catch((cause: unknown) =>
+      this.#error(optionErrorFrom(`Cannot listen at port ${String(options.port)}.`, cause)),
+    )
+  }
+
+  /** A snapshot of the counters. */
+  get stats(): ServerStats {
+    return {
+      sessions: this.#sessions.size,
+      connections: this.#connections.size,
+      resumed: this.#resumed,
+      ghosts: this.#watch.ghosts,
+      violations: this.#violations,
+      expired: this.#expired,
+    }
+  }
+
+  /** The session of that name, connected or not; `undefined` if there is none. */
+  session(id: string): Session<I> | undefined {
+    return this.#sessions.get(id)
+  }
+
+  /** All sessions, connected or not. */
+  sessions(): IterableIterator<Session<I>> {
+    return this.#sessions.values()
+  }
+
+  /** @returns a function that takes the listener away */
+  on<Type extends keyof ServerEventMap<I>>(
+    type: Type,
+    listener: (event: ServerEventMap<I>[Type]) => unknown,
+  ): () => void {
+    return this.#emitter.on(type, listener)
+  }
+
+  /**
+   * Stops: takes no new connections, asks clients to move within half of `drainMs`, and closes what is left after it. Resolves
+   * when all connections are gone; sessions in a memory store are gone then, too.
+   *
+   * @param options.drainMs milliseconds for clients to move and for handlers to finish, 0 to 2147483647. @default 0
+   */
+  close(options: { drainMs?: number } = {}): Promise<void> {
+    return (this.#closed ??= this.#close(options.drainMs ?? 0))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    if (!(drainMs >= 0 && drainMs <= 2_147_483_647))
+      throw optionErrorFrom(`Expected \`drainMs\` to be a number from 0 to 2147483647, got ${drainMs}.`, undefined)
+    const freed = this.#front.close()
+    if (drainMs) {
+      for (const connection of this.#connections)
+        if (connection.session) connection.transmit(encodeGoaway({ withinMs: Math.floor(drainMs / 2) }))
+      await this.#untilEmpty(drainMs)
+    }
+    for (const session of this.#sessions.values()) session.core.flush()
+    for (const connection of this.#connections) connection.close(CloseCode.goingAway, 'the server is closing')
+    await this.#untilEmpty(CLOSE_GRACE_MS)
+    for (const connection of this.#connections) connection.drop()
+    await freed
+    for (const session of this.#sessions.values()) this.#forget(session, 'shutdown')
+  }
+
+  #untilEmpty(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      this.#whenEmpty = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+      if (!this.#connections.size) this.#whenEmpty()
+    })
+  }
+
+  #connected(webSocket: WebSocket, request: IncomingMessage, hello: Hello | undefined): void {
+    const connection = new SessionConnection(webSocket, request, this.#options.timeoutMs)
+    this.#connections.add(connection)
+    const timer = setTimeout(() => {
+      if (!connection.session) connection.close(CloseCode.handshakeTimeout, 'handshake timeout')
+    }, this.#options.handshakeTimeoutMs)
+    connection.attached = () => clearTimeout(timer)
+    // A closing handshake, too, is the business of `close` alone.
+    webSocket.on('error', ignore)
+    webSocket.on('message', (data, isBinary) => this.#message(connection, data as Buffer, isBinary))
+    webSocket.on('close', (code, reason) => {
+      clearTimeout(timer)
+      this.#gone(connection, code, String(reason), false)
+      this.#connections.delete(connection)
+      if (!this.#connections.size) this.#whenEmpty?.()
+    })
+    if (hello) void this.#hello(connection, hello)
+  }
+
+  #message(connection: SessionConnection, data: Buffer, isBinary: boolean): void {
+    if (connection.isOver) return
+    try {
+      const session = connection.session as Session<I> | undefined
+      if (!session && data.length > this.#options.maxHelloBytes)
+        throw new Violation(CloseCode.tooLarge, 'hello too large')
+      const frame = decode(isBinary ? data : data.toString())
+      if (!session) {
+        if (frame.type !== 'hello' || connection.hasHello)
+          throw new Violation(CloseCode.protocolError, `unexpected ${frame.type}`)
+        void this.#hello(connection, frame.body)
+      } else if (frame.type === 'ping') connection.pong()
+      else if (frame.type === 'pong') {
+        if (connection.ponged()) session.emit('latency', { latencyMs: connection.latency.smoothedMs! })
+      } else session.core.frame(now(), connection, frame)
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error
+      this.#violations++
+      this.#gone(connection, error.closeCode, error.message, false)
+      connection.close(error.closeCode, error.message)
+    }
+  }
+
+  async #hello(connection: SessionConnection, hello: Hello): Promise<void> {
+    connection.hasHello = true
+    const admission = await admit(this.#handshakeHost, connection, hello)
+    if (!admission) return
+    const { identity, id, attachment, token, isNew, reason } = admission
+    let session = this.#sessions.get(id)
+    if (!session) {
+      session = this.#begin(id, identity, attachment)
+      if (isNew) this.#emitter.emit('session', session)
+    }
+    // The connection may have gone meanwhile: the attach counts all the same, and nobody is there.
+    if (connection.isOver) {
+      if (!session.isConnected) this.#expireLater(session)
+      return
+    }
+    session.identity = identity
+    connection.attached()
+    connection.session = session
+    const core = session.core as OwnedSession<I>
+    clearTimeout(core.expiry)
+    const resumed = core.attached(connection, hello, attachment, token, reason)
+    if (core.transport !== connection) return
+    this.#watch.add(connection)
+    if (core.inFlight) this.#watch.expect(connection)
+    if (!resumed) return
+    this.#resumed++
+    session.emit('resumed', resumed)
+  }
+
+  #begin(id: string, identity: I, attachment: Attachment): Session<I> {
+    const { acknowledge, maxMessageBytes, maxPendingMessages, maxPendingBytes, ttlMs } = this.#options
+    const session = new Session<I>(this.#sessionHost, identity)
+    const window = { messages: maxPendingMessages, bytes: maxPendingBytes }
+    const core = new OwnedSession<I>(this.#effects, { acknowledge, maxMessageBytes, ttlMs, window }, id, attachment)
+    core.owner = session
+    session.core = core
+    this.#sessions.set(id, session)
+    return session
+  }
+
+  /** A connection is gone, or is not listened to any more. */
+  #gone(connection: SessionConnection, code: number, reason: string, wasGhost: boolean): void {
+    connection.isOver ||= wasGhost
+    this.#watch.remove(connection)
+    const session = connection.session as Session<I> | undefined
+    if (!session?.core.detached(connection)) return
+    session.emit('disconnected', { code, reason, wasGhost })
+    this.#expireLater(session)
+  }
+
+  #reap(connection: SessionConnection): void {
+    const { silenceMs } = this.#watch.silence(connection)
+    this.#gone(connection, CloseCode.heartbeatTimeout, 'heartbeat timeout', true)
+    connection.drop()
+    this.#emitter.emit('ghost', { session: connection.session as Session<I> | undefined, silenceMs })
+  }
+
+  #expireLater(session: Session<I>): void {
+    if (session.end) return
+    const core = session.core as OwnedSession<I>
+    const { attach } = core
+    clearTimeout(core.expiry)
+    core.expiry = setTimeout(() => {
+      this.#expired++
+      this.#finish(session, 'expired', attach)
+    }, this.#options.ttlMs)
+    core.expiry.unref()
+  }
+
+  /** Ends a session in the store, and then here. */
+  #finish(session: Session<I>, reason: SessionEnd, attach?: number): void {
+    this.#ask(
+      () => this.#store.end(session.id, attach),
+      () => {},
+    )
+    this.#forget(session, reason)
+  }
+
+  /** Frees all that is here of a session. */
+  #forget(session: Session<I>, reason: SessionEnd): void {
+    const core = session.core as OwnedSession<I>
+    clearTimeout(core.expiry)
+    if (this.#sessions.get(session.id) === session) this.#sessions.delete(session.id)
+    const { transport } = core
+    if (transport) {
+      core.detached(transport)
+      this.#watch.remove(transport)
+      transport.close(1000, '')
+    }
+    session.ended(reason)
+  }
+
+  #endGently(session: Session): Promise<void> {
+    return new Promise((resolve) => {
+      if (session.end) return resolve()
+      session.on('ended', () => resolve())
+      const core = session.core as OwnedSession<I>
+      const finish = (): void => {
+        if (!session.end) this.#finish(session as Session<I>, 'ended')
+      }
+      core.isEndedHere = true
+      if (!session.isConnected) return finish()
+      core.end()
+      setTimeout(finish, END_TIMEOUT_MS).unref()
+    })
+  }
+
+  #append(session: Session, data: Payload): MaybePromise<number | undefined> {
+    let appended: MaybePromise<Appended | undefined>
+    try {
+      appended = this.#store.append(session.id, data)
+    } catch (cause) {
+      return Promise.reject(storeError(cause))
+    }
+    if (!(appended instanceof Promise)) return noteAppended(session, appended)
+    return appended.then(
+      (appended) => noteAppended(session, appended),
+      (cause: unknown) => {
+        throw storeError(cause)
+      },
+    )
+  }
+
+  #sessionEffects(): ServerEffects<SessionConnection> {
+    const owner = (core: ServerSession<SessionConnection>): Session<I> => (core as OwnedSession<I>).owner
+    return {
+      transmit: (connection, message) => connection.transmit(message),
+      isWritable: (connection) => {
+        const { isWritable, session } = connection
+        if (!isWritable) connection.whenDrained(() => session?.core.writable())
+        return isWritable
+      },
+      closeTransport: (connection, code, reason) => {
+        this.#watch.remove(connection)
+        connection.close(code, reason)
+      },
+      schedule: (core) => {
+        if (this.#dirty.push(core) === 1) setImmediate(this.#flush)
+      },
+      deliver: (core, message: Incoming) => owner(core).deliver(message),
+      retryAt: (core, at) => {
+        setTimeout(() => core.resumeDelivery(now()), at - now() + 1).unref()
+      },
+      commit: (core, commit: Commit) =>
+        this.#ask(
+          () => this.#store.commit(core.id, commit),
+          (isTaken) => {
+            core.committed(commit, isTaken)
+            owner(core).drained()
+          },
+          () => core.commitFailed(commit),
+        ),
+      read: (core, after) =>
+        this.#ask<Slice | undefined>(
+          () => this.#store.read(core.id, after),
+          (slice) => slice && core.loaded(slice),
+          () => core.readFailed(),
+        ),
+      ended: (core) => this.#finish(owner(core), (core as OwnedSession<I>).isEndedHere ? 'ended' : 'closed'),
+      fenced: (core) => this.#forget(owner(core), 'displaced'),
+    }
+  }
+
+  readonly #flush = (): void => {
+    const dirty = this.#dirty
+    this.#dirty = []
+    for (const core of dirty) {
+      core.flush()
+      ;(core as OwnedSession<I>).owner.drained()
+      if (core.inFlight > 0) this.#watch.expect(core.transport!)
+    }
+  }
+
+  /** Asks the store. @returns its answer, or `undefined` if that comes later or not at all */
+  #ask<T>(call: () => MaybePromise<T>, answered: (answer: T) => void, failed?: () => void): T | undefined {
+    const fail = (cause: unknown): undefined => {
+      this.#error(storeError(cause))
+      if (failed) setTimeout(failed, STORE_RETRY_MS).unref()
+    }
+    try {
+      const answer = call()
+      if (!(answer instanceof Promise)) return answer
+      answer.then(answered, fail)
+    } catch (cause) {
+      return fail(cause)
+    }
+    return
+  }
+
+  #error(error: HeartlineError): void {
+    if (this.#emitter.count('error')) this.#emitter.emit('error', error)
+    else process.emitWarning(error)
+  }
+}
+
+const ignore = (): void => {}
+
+function noteAppended(session: Session, appended: Appended | undefined): number | undefined {
+  if (!appended) throw new HeartlineError('ERR_SESSION_CLOSED', 'The store does not know the session.')
+  session.core.appended(appended.offset)
+  // Half of what is not acknowledged by now.
+  return appended.isFull ? appended.offset - Math.floor(session.pending / 2) : undefined
+}
+
+const storeError = (cause: unknown): HeartlineError =>
+  cause instanceof HeartlineError ? cause : new HeartlineError('ERR_STORE', 'The store failed.', { cause })
+
+const optionErrorFrom = (message: string, cause: unknown): HeartlineError =>
+  cause === undefined ? optionError(message) : new HeartlineError('ERR_OPTION', message, { cause })

@@ -1,0 +1,87 @@
+import type { Payload } from '../protocol/frame.ts'
+import type { Attachment, Commit } from '../core/server-session.ts'
+import type { Slice } from '../core/outflow.ts'
+
+/** A value now, or later. What is in memory answers at once, and costs no turn of the event loop. */
+export type MaybePromise<T> = T | Promise<T>
+
+/** A new session. */
+export interface NewSession {
+  /** Its public name. */
+  readonly session: string
+  /** Whom the client is authenticated as. */
+  readonly subject: string
+  /** SHA-256 of its token. The token itself MUST NOT reach the store. */
+  readonly tokenHash: Uint8Array
+  /** Most sessions that the subject may have, this one included. */
+  readonly maxPerSubject: number
+}
+
+/** A client that comes back. */
+export interface AttachRequest {
+  readonly session: string
+  readonly subject: string
+  /** SHA-256 of the token that it shows… */
+  readonly tokenHash: Uint8Array
+  /** …and of the one that it gets. */
+  readonly nextTokenHash: Uint8Array
+  /** The highest number that it has used. */
+  readonly sent: number
+}
+
+export interface Appended {
+  /** The message's offset. */
+  readonly offset: number
+  /** More than half of what the inbox may hold is used: whoever can wait, should. */
+  readonly isFull: boolean
+}
+
+/** Why an attach was refused. `unknown` also stands for a wrong token: nobody learns that a session exists. */
+export type Refusal = 'unknown' | 'subject' | 'forked'
+
+/**
+ * Where sessions are kept. Every method is one atomic step: either all of its effects happen or none.
+ *
+ * Positions are generation and offset. Within a generation an offset MUST name the same message for ever. A store that
+ * cannot prove that its history continues what it has confirmed MUST begin a new generation.
+ *
+ * A method that fails rejects or throws; then nothing has been confirmed, whatever has happened.
+ */
+export interface Store {
+  /**
+   * Creates a session, attached for the first time, with an empty inbox.
+   *
+   * @returns `undefined` if the subject has too many sessions
+   */
+  create(session: NewSession): MaybePromise<Attachment | undefined>
+  /**
+   * Attaches a new connection, whether or not the one before is known to be dead.
+   *
+   * MUST check the token's hash against the current and the former one, the subject for equality, and that `sent` is not
+   * below what was accepted; MUST raise the attach number; MUST make `tokenHash` the former and `nextTokenHash` the
+   * current hash. Refused, it changes nothing.
+   */
+  attach(request: AttachRequest): MaybePromise<Attachment | Refusal>
+  /**
+   * Takes note of progress. MUST refuse, and change nothing, if the attach number is not the session's newest. Numbers
+   * only rise: a lower one than before MUST be ignored. The inbox up to `acked` is trimmed; after `isConfirmed` the
+   * former token is no longer valid.
+   *
+   * @returns whether it was taken
+   */
+  commit(session: string, commit: Commit): MaybePromise<boolean>
+  /**
+   * Appends to the inbox, and lets go of its head if a limit of the inbox is exceeded.
+   *
+   * @returns `undefined` if there is no such session
+   */
+  append(session: string, payload: Payload): MaybePromise<Appended | undefined>
+  /** Messages behind an offset; they begin later if the head has been trimmed. `undefined` if there is no such session. */
+  read(session: string, after: number): MaybePromise<Slice | undefined>
+  /**
+   * Ends a session and forgets all about it. With an attach number it MUST refuse if that is not the newest.
+   *
+   * @returns whether it was there and is gone
+   */
+  end(session: string, attach?: number): MaybePromise<boolean>
+}
