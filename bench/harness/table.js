@@ -15,27 +15,28 @@ import { median } from './median.js'
 export function printComparison({ title, contenders, rows, digits = 0 }) {
   const [reference] = contenders
   const number = new Intl.NumberFormat('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+  /** @type {number[][]} */
+  const figures = []
+  /** @type {number[][]} */
+  const ratios = []
+  const cellOf = (/** @type {string} */ name, /** @type {Record<string, number[]>} */ samples) => {
+    if (!samples[name].length) return 'n/a'
+    figures.push(samples[name])
+    const figure = number.format(median(samples[name]))
+    if (name === reference.name || !samples[reference.name].length) return figure
+    const ofRounds = samples[name].map((value, i) => value / samples[reference.name][i])
+    ratios.push(ofRounds)
+    return `${figure} (${median(ofRounds).toFixed(2)} ×)`
+  }
   printTable(
     [title, ...contenders.map(({ label }) => label)],
-    rows.map(({ label, samples }) => [
-      label,
-      ...contenders.map(({ name }) => {
-        if (!samples[name].length) return 'n/a'
-        const figure = number.format(median(samples[name]))
-        if (name === reference.name || !samples[reference.name].length) return figure
-        return `${figure} (${median(samples[name].map((value, i) => value / samples[reference.name][i])).toFixed(2)} ×)`
-      }),
-    ]),
+    rows.map(({ label, samples }) => [label, ...contenders.map(({ name }) => cellOf(name, samples))]),
   )
-  const spreads = rows.flatMap(({ samples }) =>
-    Object.values(samples)
-      .filter(({ length }) => length > 1)
-      .map(spread),
-  )
-  if (spreads.length)
+  if (figures.some(({ length }) => length > 1)) {
     console.log(
-      `(medians of the rounds, which differ by ${percent(median(spreads))}, at most ${percent(Math.max(...spreads))})`,
+      `(medians of the rounds; between these figures differ by ${spread(figures)}, ratios by ${spread(ratios)})`,
     )
+  }
 }
 
 /**
@@ -50,12 +51,8 @@ function printTable(head, rows) {
   console.log([line(head), line(rule), ...rows.map(line)].join('\n'))
 }
 
-/** @param {number[]} samples */
-function spread(samples) {
-  return (Math.max(...samples) - Math.min(...samples)) / median(samples)
-}
-
-/** @param {number} ratio */
-function percent(ratio) {
-  return `${Math.round(ratio * 100)} %`
+/** @param {number[][]} lists */
+function spread(lists) {
+  const spreads = lists.map((list) => (Math.max(...list) - Math.min(...list)) / median(list))
+  return spreads.length ? `${Math.round(median(spreads) * 100)} %` : 'n/a'
 }
