@@ -81,7 +81,7 @@ export class HttpFront {
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // The HTTP server's other upgrades are for others, if there are any.
-    if (new URL(request.url ?? '', 'http://host').pathname !== this.#path) {
+    if (pathOf(request) !== this.#path) {
       if (this.#server.listenerCount('upgrade') < 2) refuse(socket, 404)
       return
     }
@@ -98,6 +98,11 @@ export class HttpFront {
       this.#connected(webSocket, request, hello),
     )
   }
+}
+
+/** Not by `URL`, which throws for a target such as `//`, and anybody may send one. @see RFC 9112, section 3.2 */
+function pathOf({ url = '' }: IncomingMessage): string {
+  return /^(?:[a-z]+:\/\/[^/?]*)?([^?]*)/i.exec(url)![1] || '/'
 }
 
 /** Answers an upgrade request with an error. */
