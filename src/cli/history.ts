@@ -4,7 +4,7 @@ import type { Ending, State, StateChange } from './subject.ts'
 
 /** A time in which the connection was of no use, until it is open again. */
 export interface Outage {
-  /** The last sign of life if silence was the cause, else when it was noticed. */
+  /** The last sign of life if silence was the cause, the very start before it was ever open, else when it was noticed. */
   readonly start: Moment
   readonly noticedMs: number
   readonly ending: Ending
@@ -17,7 +17,7 @@ const KEPT_OUTAGES = 100
 
 /** What a probe has seen. */
 export class History {
-  readonly startMs: number
+  readonly start: Moment
   readonly latency = new LatencyFigures()
   state: State = 'connecting'
   retryAtMs = NaN
@@ -35,10 +35,11 @@ export class History {
   /** When the state began. */
   sinceMs: number
   /** The last sign of life. */
-  #heard: Moment | undefined
+  #heard: Moment
 
-  constructor(startMs: number) {
-    this.startMs = this.sinceMs = startMs
+  constructor(start: Moment) {
+    this.start = this.#heard = start
+    this.sinceMs = start.ms
   }
 
   /** The outage that there is now. */
@@ -49,7 +50,7 @@ export class History {
 
   changed({ state, ending, attempts, retryInMs }: StateChange, now: Moment): void {
     const { ms } = now
-    const start = (ending?.cause === 'heartbeat' && this.#heard) || now
+    const start = !this.opens ? this.start : ending?.cause === 'heartbeat' ? this.#heard : now
     if (this.state === 'open') this.#openMs += start.ms - this.sinceMs
     if (ending && !this.outage) {
       this.outages.push({ start, noticedMs: ms, ending, endMs: undefined })

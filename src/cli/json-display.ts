@@ -35,7 +35,7 @@ export class JsonDisplay implements Display {
   ended(history: History, exitCode: number, now: Moment): void {
     const { latency, outages, outageCount, opens, heartbeatsSent, heartbeatsAnswered, messages } = history
     this.#line('summary', now, {
-      watchedMs: now.ms - history.startMs,
+      watchedMs: now.ms - history.start.ms,
       openMs: history.openMs(now.ms),
       opens,
       outageCount,
@@ -64,8 +64,8 @@ export class JsonDisplay implements Display {
 }
 
 /** Without what else a runtime may have put there. */
-const fieldsOf = ({ cause, code, reason, error }: Ending): Ending => ({ cause, code, reason, error })
+const fieldsOf = ({ cause, code, reason, error, hint }: Ending): Ending => ({ cause, code, reason, error, hint })
 
 /** How long it took to notice, if silence was the cause. */
-const silenceOf = ({ start, noticedMs }: Outage): number | undefined =>
-  noticedMs > start.ms ? noticedMs - start.ms : undefined
+const silenceOf = ({ start, noticedMs, ending }: Outage): number | undefined =>
+  ending.cause === 'heartbeat' ? noticedMs - start.ms : undefined

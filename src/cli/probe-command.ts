@@ -8,7 +8,7 @@ import { durationText } from './figures-text.ts'
 import type { Display } from './display.ts'
 import type { Subject, SubjectListener } from './subject.ts'
 import { watchSession } from './session-subject.ts'
-import { hintText, summaryText } from './summary-text.ts'
+import { summaryText } from './summary-text.ts'
 import { Terminal } from './terminal.ts'
 import { TextDisplay } from './text-display.ts'
 import { watchWebSocket } from './web-socket-subject.ts'
@@ -39,8 +39,7 @@ function displayOf({ url, target, isJson, endsWhenOpen }: ProbePlan): Display {
   const { stdout } = process
   if (isJson) return new JsonDisplay(shownUrl, (text) => stdout.write(text))
   return new TextDisplay(shownUrl, new Terminal(stdout, process.env), (history, nowMs) => {
-    const hint = hintText(target, history)
-    if (!endsWhenOpen) return summaryText(shownUrl, target, history, nowMs) + hint
-    return history.opens ? '' : `never open in ${durationText(nowMs - history.startMs)}\n${hint}`
+    if (!endsWhenOpen) return summaryText(shownUrl, target, history, nowMs)
+    return history.opens ? '' : `never open in ${durationText(nowMs - history.start.ms)}\n`
   })
 }

@@ -1,9 +1,13 @@
-import { connect } from 'heartline'
+import { CloseCode, connect } from 'heartline'
 import { attempts } from './attempts.ts'
 import { countText } from './figures-text.ts'
 import type { HeartbeatTiming } from './probe-options.ts'
 import type { Subject, SubjectListener } from './subject.ts'
 import { tellingWebSocket } from './telling-web-socket.ts'
+
+const HINT = 'if it is no heartline server, give --message <text> --reply <text>, or --silence-ms <ms>'
+/** Errors of the network: there is no server, of whatever kind. */
+const isUnreachable = (error: string | undefined) => /^(connect|getaddrinfo) /.test(error ?? '')
 
 /** Probes a heartline server, by a session of its own. */
 export function watchSession(
@@ -19,8 +23,11 @@ export function watchSession(
     auth,
     WebSocket: tellingWebSocket(headers, (text) => (error = text)),
   })
+  let wasOpen = false
   session.on('state', ({ state, ending, attempts, retryInMs }) => {
-    listener.changed({ state, ending: ending && { ...ending, error }, attempts, retryInMs })
+    wasOpen ||= state === 'open'
+    const hint = wasOpen || isUnreachable(error) || ending?.code === CloseCode.unauthorized ? undefined : HINT
+    listener.changed({ state, ending: ending && { ...ending, error, hint }, attempts, retryInMs })
     error = undefined
   })
   session.on('latency', ({ latencyMs }) => listener.answered(latencyMs))

@@ -7,6 +7,8 @@ export interface Ending {
   readonly reason: string
   /** What the runtime told, such as `connect ECONNREFUSED 127.0.0.1:8080`. */
   readonly error?: string | undefined
+  /** What the user might try. */
+  readonly hint?: string | undefined
 }
 
 export interface StateChange {

@@ -18,19 +18,12 @@ export function summaryText(url: string, target: ProbePlan['target'], history: H
   return `\n${url}\n${rows.map(([name = '', text]) => `  ${name.padEnd(10)}  ${text}\n`).join('')}`
 }
 
-/** What to try when it was never open: most servers do not speak heartline's protocol. */
-export function hintText({ kind }: ProbePlan['target'], { opens }: History): string {
-  return opens || kind === 'plain'
-    ? ''
-    : 'If it is no heartline server, say what it answers to: --message <text> --reply <text>, or --silence-ms <ms>.\n'
-}
-
 function openText(history: History, nowMs: number): string {
-  const { opens, outageCount, startMs } = history
+  const { opens, outageCount, start } = history
   const openMs = history.openMs(nowMs)
   if (!opens) return 'never'
   if (!outageCount) return `${durationText(openMs)}, all the time`
-  const watchedMs = nowMs - startMs
+  const watchedMs = nowMs - start.ms
   return `${durationText(openMs)} of ${durationText(watchedMs)} (${((100 * openMs) / watchedMs).toFixed(1)} %)`
 }
 

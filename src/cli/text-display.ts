@@ -39,7 +39,7 @@ export class TextDisplay implements Display {
       const outage = history.outages.at(-1)
       const waited = outage
         ? `an outage of ${durationText(now.ms - outage.start.ms)}`
-        : durationText(now.ms - history.startMs)
+        : durationText(now.ms - history.start.ms)
       logLine(this.#terminal, now.date, 'open', `after ${waited}`, 'green')
       this.#lastFailure = ''
     }
@@ -74,6 +74,7 @@ export class TextDisplay implements Display {
       `${text}; ${sequel(state, retryInMs)}`,
       'red',
     )
+    if (ending!.hint) logLine(this.#terminal, now.date, 'hint', ending!.hint, 'yellow')
   }
 
   #paint(history: History, nowMs: number): void {

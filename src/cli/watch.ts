@@ -21,7 +21,7 @@ export class Watch implements SubjectListener {
     this.#endsWhenOpen = endsWhenOpen
     this.over = new Promise((resolve) => (this.#resolve = resolve))
     const start = thisMoment()
-    this.#history = new History(start.ms)
+    this.#history = new History(start)
     display.started(this.#history, start)
   }
 

@@ -6,14 +6,16 @@ import { afterAll, beforeAll } from 'vitest'
 import { installPackage, type InstalledPackage } from './installed-package.ts'
 import type { Scene } from './scene.ts'
 
+type Environment = Readonly<Record<string, string>>
+
 /** Installs the package for the tests of a file. @returns what starts its command line tool */
-export function installCli(): (scene: Scene, args: readonly string[]) => CliChild {
+export function installCli(): (scene: Scene, args: readonly string[], env?: Environment) => CliChild {
   let installed: InstalledPackage
   beforeAll(async () => {
     installed = await installPackage()
   })
   afterAll(() => installed.remove())
-  return (scene, args) => new CliChild(scene, join(installed.folder, 'dist/cli.js'), args)
+  return (scene, args, env) => new CliChild(scene, join(installed.folder, 'dist/cli.js'), args, env)
 }
 
 /** A line of `--json`. */
@@ -31,9 +33,9 @@ export class CliChild {
   readonly #exit: Promise<unknown>
   #errors = ''
 
-  constructor(scene: Scene, file: string, args: readonly string[]) {
+  constructor(scene: Scene, file: string, args: readonly string[], env: Environment = {}) {
     this.#scene = scene
-    this.process = spawn(process.execPath, [file, ...args], { stdio: 'pipe' })
+    this.process = spawn(process.execPath, [file, ...args], { stdio: 'pipe', env: { ...process.env, ...env } })
     // Not before all that was written has been read.
     this.#exit = once(this.process, 'close')
     createInterface({ input: this.process.stdout! }).on('line', (line) => {

@@ -1,12 +1,16 @@
 import { once } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { describe, expect } from 'vitest'
+import { WebSocketServer } from 'ws'
+import { createServer } from '../../src/server/index.ts'
 import { installCli } from './cli-child.ts'
-import { test } from './scene.ts'
+import { test, type Scene } from './scene.ts'
 
 /** A heartbeat that is quick to go out, and which no busy machine fails to answer. */
 const pinging = ['--message', 'ping', '--reply', 'pong', '--interval-ms', '100', '--timeout-ms', '60000']
 /** The same, for tests that want its verdict. */
-const impatient = ['--message', 'ping', '--reply', 'pong', '--interval-ms', '200', '--timeout-ms', '1000']
+const impatient = ['--message', 'ping', '--reply', 'pong', '--interval-ms', '200', '--timeout-ms', '2000']
 
 const heartline = installCli()
 
@@ -16,8 +20,8 @@ describe('exit code', { concurrent: true }, () => {
     const probe = heartline(scene, ['probe', server.url, ...pinging, '--json'])
     await probe.event('a heartbeat', ({ event }) => event === 'heartbeat')
     expect(await probe.exit('SIGINT')).toBe(0)
-    // It says goodbye, so the server does not keep a ghost.
-    expect(server.last!.closed).toBe(1005)
+    // It has said goodbye, so that the server does not keep a ghost.
+    expect(await scene.journal.until('the goodbye', () => server.last!.closed)).toBe(1005)
   })
 
   test('is 1 after an outage, also when it is open again', async ({ scene }) => {
@@ -28,7 +32,7 @@ describe('exit code', { concurrent: true }, () => {
     proxy.blackHole()
     const lost = await probe.event('the outage', ({ ending }) => ending)
     expect(lost).toMatchObject({ event: 'state', ending: { cause: 'heartbeat', code: 4701 } })
-    expect(lost['silentMs']).toBeGreaterThanOrEqual(1_000)
+    expect(lost['silentMs']).toBeGreaterThanOrEqual(2_000)
     proxy.heal()
     // The attempt that began in the black hole cannot succeed.
     proxy.reset()
@@ -91,7 +95,7 @@ describe('--until-open', { concurrent: true }, () => {
   test('ends with 2 if it is not open in time', async ({ scene }) => {
     const probe = heartline(scene, ['probe', await scene.deadUrl(), ...pinging, '--until-open', '--for', '0.1'])
     expect(await probe.exit()).toBe(2)
-    expect(probe.lines.at(-1)).toMatch(/^never open in \d+ ms$/)
+    expect(probe.lines.at(-1)).toMatch(/^never open in [\d.]+ m?s$/)
   })
 })
 
@@ -121,16 +125,20 @@ describe('what is shown', { concurrent: true }, () => {
     await scene.journal.until('2 heartbeats', () => server.heartbeats >= 2)
     expect(await probe.exit('SIGINT')).toBe(0)
     expect(probe.output).not.toMatch(/[^\P{Cc}\n]/u)
-    expect(probe.output.replaceAll(server.url, 'URL').replaceAll(/\d+(\.\d+)?/g, '0')).toBe(
+    const shown = probe.output
+      .replaceAll(server.url, 'URL')
+      .replaceAll(/[\d.]+ m?s\b/g, 'TIME')
+      .replaceAll(/\d+/g, '0')
+    expect(shown).toBe(
       [
         '0-0-0 0:0:0  connecting  to URL',
-        '0-0-0 0:0:0  open        after 0 ms',
+        '0-0-0 0:0:0  open        after TIME',
         '',
         'URL',
-        '  open        0 ms, all the time',
+        '  open        TIME, all the time',
         '  outages     none',
         '  heartbeats  0 sent, 0 answered',
-        '  latency     min 0 ms, median 0 ms, p0 0 ms',
+        '  latency     min TIME, median TIME, p0 TIME',
       ].join('\n'),
     )
   })
@@ -162,12 +170,55 @@ describe('what is shown', { concurrent: true }, () => {
   })
 })
 
+describe('a heartline server', { concurrent: true }, () => {
+  async function serve(scene: Scene): Promise<string> {
+    const server = createServer({ port: 0, authenticate: ({ auth }) => auth === 'secret' && 'somebody' })
+    scene.atEnd(() => server.close())
+    const { port } = await server.listening
+    return `ws://127.0.0.1:${port}`
+  }
+
+  test('takes the credential of the option, or of the environment', async ({ scene }) => {
+    const url = await serve(scene)
+    for (const [args, env] of [[['--auth', 'secret'], {}] as const, [[], { HEARTLINE_AUTH: 'secret' }] as const])
+      expect(await heartline(scene, ['probe', url, '--until-open', ...args], env).exit()).toBe(0)
+  })
+
+  test('that does not take the credential is not tried again: 2', async ({ scene }) => {
+    const probe = heartline(scene, ['probe', await serve(scene), '--auth', 'wrong'])
+    expect(await probe.exit()).toBe(2)
+    expect(probe.output).toMatch(/failed +no connection: code 4901, .*; it is not tried again$/m)
+    expect(probe.output).not.toContain('wrong')
+  })
+
+  test('shows latency, and that its session goes on after a cut', async ({ scene }) => {
+    const proxy = await scene.proxy({ port: Number(new URL(await serve(scene)).port) })
+    const options = ['--auth', 'secret', '--interval-ms', '100', '--timeout-ms', '1000', '--json']
+    const probe = heartline(scene, ['probe', proxy.url, ...options])
+    await probe.event('a heartbeat', ({ event, latencyMs }) => event === 'heartbeat' && latencyMs > 0)
+    proxy.reset()
+    await probe.event('the session goes on', ({ event }) => event === 'resumed')
+    expect(await probe.exit('SIGINT')).toBe(1)
+  })
+
+  test('that is none: the output says what to try', async ({ scene }) => {
+    const server = createHttpServer().listen(0, '127.0.0.1')
+    scene.atEnd(() => server.close())
+    await once(server, 'listening')
+    server.on('upgrade', (_request, socket) => socket.end('HTTP/1.1 404 Not Found\r\n\r\n'))
+    const { port } = server.address() as AddressInfo
+    const probe = heartline(scene, ['probe', `ws://127.0.0.1:${port}`])
+    await probe.line(/failed +no connection: Unexpected server response: 404; next attempt/)
+    await probe.line(/hint +if it is no heartline server, give --message <text> --reply <text>/)
+    expect(await probe.exit('SIGINT')).toBe(2)
+  })
+})
+
 test('--header goes out with the upgrade request, as often as it is given', async ({ scene }) => {
-  const { WebSocketServer } = await import('ws')
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   scene.atEnd(() => server.close())
   await once(server, 'listening')
-  const { port } = server.address() as { port: number }
+  const { port } = server.address() as AddressInfo
   const upgraded = once(server, 'connection')
   const headers = ['--header', 'x-one: a:b', '--header', 'Origin:https://example.com', '--header', 'x-one:c']
   const probe = heartline(scene, ['probe', `ws://127.0.0.1:${port}`, ...pinging, '--until-open', ...headers])
