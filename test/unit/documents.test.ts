@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
 import type { OptionRule } from '../../src/core/option.ts'
-import { LinkCode } from '../../src/protocol/close-codes.ts'
+import { CloseCode, LinkCode } from '../../src/protocol/close-codes.ts'
+import * as limits from '../../src/protocol/limits.ts'
 import { guardDefaults } from '../../src/server/index.ts'
 import { listeningRules, probingRules, socketRules } from '../../src/websocket/options.ts'
 import { reconnectRules } from '../../src/host/reconnect.ts'
 import { outboxRules } from '../../src/websocket/reconnecting-websocket.ts'
-import { readDocument, table } from './documents.ts'
+import { anchors, readDocument, sourceFiles, table } from './documents.ts'
 
 const reference = readDocument('docs/websocket.md')
 
@@ -55,4 +56,46 @@ test('the page on errors has every error code, and no other', () => {
       .slice(1)
       .map(([code]) => code),
   ).toEqual(codes)
+})
+
+const protocol = readDocument('PROTOCOL.md')
+
+test('the protocol has every close code, no other, and each in the range that says what to do', () => {
+  const rows = table(protocol, 'code').slice(1)
+  expect(Object.fromEntries(rows.map(([code, name]) => [name, Number(code)]))).toEqual(CloseCode)
+  const final = rows.filter(([code]) => Number(code) >= 4900).map(([, name]) => name)
+  expect(final).toEqual(['unauthorized', 'superseded', 'protocolError', 'tooLarge', 'notHeartline'])
+})
+
+test('the protocol has every reason of a gap, and no other', () => {
+  const [, union] = /export type GapReason =(.*?)\n\n/s.exec(readDocument('src/protocol/frame.ts'))!
+  const reasons = [...union!.matchAll(/\| '(\w+)'/g)].map(([, reason]) => reason)
+  const rows = table(protocol, 'why').slice(1)
+  expect(rows.map(([reason]) => reason)).toEqual(reasons)
+})
+
+test('the protocol has every limit of the codec', () => {
+  const rows = table(protocol, 'limit').slice(1)
+  const { PROTOCOL, HELLO_PREFIX, ...numbers } = limits
+  expect(Object.fromEntries(rows.map(([, value, name]) => [name, Number(value)]))).toEqual(numbers)
+  expect(protocol).toContain(`\`${PROTOCOL}\``)
+  expect(protocol).toContain(`\`${HELLO_PREFIX}\``)
+})
+
+test('each rule of the protocol stands once, and each that is referred to exists', () => {
+  const rules = [...protocol.matchAll(/\*\*\[([A-Z]+-\d+)\]\*\*/g)].map(([, rule]) => rule)
+  expect(rules.length).toBeGreaterThan(100)
+  expect(new Set(rules).size).toBe(rules.length)
+  const references = [...protocol.matchAll(/\[([A-Z]+-\d+)\]/g)].map(([, rule]) => rule)
+  expect(rules).toEqual(expect.arrayContaining(references))
+})
+
+test('every anchor of the protocol that code, documents or itself refer to exists', () => {
+  const referring = [...sourceFiles(), 'README.md', 'ARCHITECTURE.md'].flatMap((path) =>
+    [...readDocument(path).matchAll(/PROTOCOL\.md#([\w-]+)/g)].map(([, anchor]) => `${path}: ${anchor}`),
+  )
+  const own = [...protocol.matchAll(/\]\(#([\w-]+)\)/g)].map(([, anchor]) => `PROTOCOL.md: ${anchor}`)
+  expect(referring.length).toBeGreaterThan(10)
+  const known = anchors(protocol)
+  expect([...referring, ...own].filter((one) => !known.has(one.split(': ')[1]!))).toEqual([])
 })
