@@ -28,6 +28,8 @@ export interface StateEvent {
 export interface GapEvent {
   /** The stream that has the hole. */
   readonly stream: 'inbox'
+  /** The session that it belongs to. */
+  readonly session: string
   /** Identity of the stream's history. */
   readonly generation: string
   /** Offset of the first missing message… */

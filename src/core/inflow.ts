@@ -26,16 +26,9 @@ export class Incoming {
 
 /** A hole in the stream. `to` is missing where nobody knows how much was lost. */
 export interface IncomingGap extends Omit<Gap, 'to'> {
+  readonly session: string
   readonly generation: string
   readonly to: number | undefined
-}
-
-/** A hole in its place between the messages. */
-interface Hole {
-  readonly gap: IncomingGap
-  /** The last number that it covers; 0 if that is not known. */
-  readonly number: number
-  readonly session: string
 }
 
 export interface InflowEffects {
@@ -74,8 +67,7 @@ export class Inflow {
   retryAt: number = Infinity
   readonly #effects: InflowEffects
   readonly #options: InflowOptions
-  readonly #queue: (Incoming | Hole)[] = []
-  #handled = 0
+  readonly #queue: (Incoming | IncomingGap)[] = []
   #session = ''
   #bytes = 0
   /** The number that the next DATA of this transport must have; unknown before the first one. */
@@ -89,9 +81,7 @@ export class Inflow {
   }
 
   /** Up to which number the peer may forget its messages. */
-  get acknowledged(): number {
-    return this.#options.acknowledge === 'handled' ? this.#handled : this.received
-  }
+  acknowledged = 0
 
   /** Whether all that was received has been handled. */
   get isIdle(): boolean {
@@ -101,7 +91,7 @@ export class Inflow {
   /** A stream begins, after the number that is known to be handled. What waits of the one before is still delivered. */
   reset(session: string, handled: number): void {
     this.#session = session
-    this.received = this.#handled = handled
+    this.received = this.acknowledged = handled
     this.#next = undefined
   }
 
@@ -126,17 +116,20 @@ export class Inflow {
       this.#bytes += data.length
       this.#queue.push(new Incoming(data, ++this.received, this.#session))
     }
-    if (this.#queue.length > window.messages || this.#bytes > window.bytes + maxMessageBytes)
+    // What is acknowledged on receipt may wait here once more, see below.
+    const windows = this.#acknowledgesOnReceipt ? 2 : 1
+    if (this.#queue.length > windows * window.messages || this.#bytes > windows * window.bytes + maxMessageBytes)
       throw new Violation(CloseCode.tooLarge, 'window exceeded')
+    this.#acknowledgeReceived()
   }
 
   /** The peer cannot send these any more. */
-  skip(gap: IncomingGap): void {
+  skip(gap: Omit<IncomingGap, 'session'>): void {
     if (gap.to !== undefined) {
       this.#next = gap.to + 1
       this.received = gap.to
     }
-    this.#queue.push({ gap, number: gap.to ?? 0, session: this.#session })
+    this.#queue.push({ ...gap, session: this.#session })
   }
 
   /** Hands over what can be handed over. */
@@ -150,7 +143,7 @@ export class Inflow {
         this.#isHandling = true
         if (!(item instanceof Incoming)) {
           this.handled()
-          this.#effects.gap(item.gap)
+          this.#effects.gap(item)
         } else if (this.#effects.deliver(item)) this.handled()
       }
     } finally {
@@ -164,7 +157,11 @@ export class Inflow {
     this.#isHandling = false
     const item = this.#queue.shift()!
     if (item instanceof Incoming) this.#bytes -= item.data.length
-    if (item.session === this.#session) this.#handled = Math.max(this.#handled, item.number)
+    if (item.session === this.#session) {
+      // A hole of unknown size is the last of its session.
+      this.acknowledged = Math.max(this.acknowledged, item instanceof Incoming ? item.number : (item.to ?? 0))
+    }
+    this.#acknowledgeReceived()
   }
 
   /** The application could not handle the message that it has. */
@@ -173,6 +170,17 @@ export class Inflow {
     if (!this.#isHandling || !(item instanceof Incoming)) return
     this.#isHandling = false
     this.retryAt = now + Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** item.failures++)
+  }
+
+  get #acknowledgesOnReceipt(): boolean {
+    return this.#options.acknowledge === 'received'
+  }
+
+  /** On receipt, unless a window's worth of messages waits for the application: it would have no bound. */
+  #acknowledgeReceived(): void {
+    const { messages, bytes } = this.#options.window
+    if (this.#acknowledgesOnReceipt && this.#queue.length <= messages && this.#bytes <= bytes)
+      this.acknowledged = this.received
   }
 
   get #dueAt(): number {

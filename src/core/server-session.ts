@@ -52,8 +52,12 @@ export interface ServerEffects<T> {
   read(session: ServerSession<T>, after: number): Slice | undefined
   /** Both sides are done with the session. */
   ended(session: ServerSession<T>): void
-  /** Another process has the session now. */
-  fenced(session: ServerSession<T>): void
+  /**
+   * The session can write no more, and has no connection.
+   *
+   * @param isElsewhere another process has it now; otherwise nobody knows, and a client that comes back here finds it
+   */
+  fenced(session: ServerSession<T>, isElsewhere: boolean): void
 }
 
 export interface ServerSessionOptions extends InflowOptions {
@@ -86,8 +90,14 @@ export class ServerSession<T> implements InflowEffects {
   #acknowledged = 0
   /** The client has sent a frame, so it has its WELCOME. */
   #isConfirmed = false
+  /** How many attaches the store has not answered, and whether it has refused a commit meanwhile. */
+  #attaches = 0
+  #isRefused = false
+  /** An attach failed that the store may have made all the same. */
+  #mayBeOurs = false
   #isScheduled = false
-  #isReading = false
+  /** Behind which offset the store is being asked for messages. */
+  #readingAfter: number | undefined
   #loaded: Slice | undefined
   /** The application wants the end. */
   #isEnding = false
@@ -132,15 +142,28 @@ export class ServerSession<T> implements InflowEffects {
     return sent < this.received ? 'forked' : undefined
   }
 
+  /** The store is asked for an attach. Until it answers, its refusals may be due to that. */
+  attaching(): void {
+    this.#attaches++
+  }
+
+  /** The store has answered, and its answer has been taken into account. Or it has failed, and nobody knows what it did. */
+  attachAnswered(hasFailed: boolean): void {
+    this.#attaches--
+    this.#mayBeOurs ||= hasFailed
+    if (!this.#attaches && this.#isRefused) this.#fence()
+  }
+
   /**
    * A connection has attached, and the store has agreed.
    *
+   * @param transport missing if the connection is gone by now
    * @param token the new token, for the client alone
    * @param reason why the session that the client asked for was not resumed, if it asked for one
    * @returns how much is sent once more in both directions, if the session was resumed
    */
   attached(
-    transport: T,
+    transport: T | undefined,
     hello: Hello,
     attachment: Attachment,
     token: string,
@@ -148,7 +171,7 @@ export class ServerSession<T> implements InflowEffects {
   ): { readonly sent: number; readonly received: number } | undefined {
     // Replies of the store may cross: the newest attach counts.
     if (attachment.attach < this.attach) {
-      this.#effects.closeTransport(transport, CloseCode.superseded, 'superseded')
+      if (transport !== undefined) this.#effects.closeTransport(transport, CloseCode.superseded, 'superseded')
       return
     }
     const former = this.transport
@@ -159,12 +182,16 @@ export class ServerSession<T> implements InflowEffects {
     if (this.#accepted > this.#inflow.received) this.#inflow.reset(this.id, this.#accepted)
     this.#inflow.begin()
     this.#asked = { attach: this.attach, accepted: this.#accepted, acked: 0, isConfirmed: false }
-    this.#isConfirmed = this.#isReading = this.#isByeSent = false
-    this.#loaded = undefined
+    this.#isConfirmed = this.#isByeSent = this.#isRefused = this.#mayBeOurs = false
+    this.#loaded = this.#readingAfter = undefined
     const position = resume?.position.generation === this.generation ? resume.position.offset : 0
     const isPossible = position <= this.last
     this.transport = isPossible ? transport : undefined
     if (former !== undefined) this.#effects.closeTransport(former, CloseCode.superseded, 'superseded')
+    if (transport === undefined) {
+      this.#schedule()
+      return
+    }
     if (!isPossible) {
       this.#effects.closeTransport(transport, CloseCode.protocolError, 'impossible position')
       return
@@ -250,9 +277,10 @@ export class ServerSession<T> implements InflowEffects {
     if (this.#inflow.acknowledged > this.#asked.accepted || this.#lastOfClient < Infinity) this.#schedule()
   }
 
-  /** Messages of the inbox that were asked for are there. */
-  loaded(slice: Slice): void {
-    this.#isReading = false
+  /** Messages of the inbox behind `after` are there. An answer to a question of a connection before is not taken. */
+  loaded(after: number, slice: Slice): void {
+    if (after !== this.#readingAfter) return
+    this.#readingAfter = undefined
     this.#loaded = slice
     this.flush()
   }
@@ -260,7 +288,7 @@ export class ServerSession<T> implements InflowEffects {
   /** The store has answered {@link ServerEffects.commit}. */
   committed(commit: Commit, isTaken: boolean): void {
     if (commit.attach !== this.attach) return
-    if (!isTaken) return this.#fence()
+    if (!isTaken) return this.#refused()
     this.#accepted = Math.max(this.#accepted, commit.accepted)
     this.flush()
   }
@@ -273,8 +301,9 @@ export class ServerSession<T> implements InflowEffects {
   }
 
   /** The store could not be read. */
-  readFailed(): void {
-    this.#isReading = false
+  readFailed(after: number): void {
+    if (after !== this.#readingAfter) return
+    this.#readingAfter = undefined
     this.#schedule()
   }
 
@@ -337,7 +366,7 @@ export class ServerSession<T> implements InflowEffects {
     if (accepted <= asked.accepted && acked <= asked.acked && isConfirmed === asked.isConfirmed) return
     this.#asked = { attach: this.attach, accepted, acked, isConfirmed }
     const isTaken = this.#effects.commit(this, this.#asked)
-    if (isTaken === false) this.#fence()
+    if (isTaken === false) this.#refused()
     else if (isTaken) this.#accepted = accepted
   }
 
@@ -365,9 +394,9 @@ export class ServerSession<T> implements InflowEffects {
     const loaded = this.#loaded
     if (loaded && loaded.last > sent) return loaded
     this.#loaded = undefined
-    if (this.#isReading) return
+    if (this.#readingAfter !== undefined) return
     const slice = this.#effects.read(this, sent)
-    this.#isReading = !slice
+    if (!slice) this.#readingAfter = sent
     return slice
   }
 
@@ -385,11 +414,17 @@ export class ServerSession<T> implements InflowEffects {
     }
   }
 
+  #refused(): void {
+    this.#isRefused = true
+    if (!this.#attaches) this.#fence()
+  }
+
   #fence(): void {
+    this.#isRefused = false
     const { transport } = this
     this.transport = undefined
     if (transport !== undefined) this.#effects.closeTransport(transport, CloseCode.superseded, 'superseded')
-    this.#effects.fenced(this)
+    this.#effects.fenced(this, !this.#mayBeOurs)
   }
 
   #schedule(): void {

@@ -4,7 +4,7 @@ import type { Attachment } from '../core/server-session.ts'
 import { CloseCode } from '../protocol/close-codes.ts'
 import { encodeReject } from '../protocol/encode.ts'
 import type { GapReason, Hello } from '../protocol/frame.ts'
-import type { Store } from '../stores/store.ts'
+import type { AttachRequest, Refusal, Store } from '../stores/store.ts'
 import type { CheckedOptions, Identity, ServerOptions } from './options.ts'
 import type { SessionConnection } from './session-connection.ts'
 import type { Session } from './session.ts'
@@ -88,11 +88,11 @@ async function attach<I extends Identity>(
   const tokenHash = sha256(token)
   let reason: GapReason | undefined
   if (resume) {
-    const { session: id, sent } = resume
-    reason = sessions.get(id)?.core.refuses(resume)
+    const { session: id } = resume
+    // The store looks at the token first: who has none learns nothing, not even that the session exists.
+    const sent = sessions.get(id)?.core.refuses(resume) ? -1 : resume.sent
     const request = { session: id, subject, tokenHash: sha256(resume.token), nextTokenHash: tokenHash, sent }
-    const attached = reason ?? store.attach(request)
-    const attachment = attached instanceof Promise ? await attached : attached
+    const attachment = await attachInStore(store, sessions.get(id), request)
     if (typeof attachment !== 'string') return { identity, id, attachment, token, isNew: false, reason: undefined }
     reason = attachment
   }
@@ -104,6 +104,24 @@ async function attach<I extends Identity>(
   const attachment = created instanceof Promise ? await created : created
   if (!attachment) return reject(connection, CloseCode.tryLater, 'too many sessions', RETRY_AFTER_MS)
   return { identity, id, attachment, token, isNew: true, reason }
+}
+
+/** A session that is here has to know that the store is asked. */
+async function attachInStore(
+  store: Store,
+  session: Session | undefined,
+  request: AttachRequest,
+): Promise<Attachment | Refusal> {
+  session?.core.attaching()
+  let hasFailed = true
+  try {
+    const answer = await store.attach(request)
+    hasFailed = false
+    return answer
+  } finally {
+    // Not before the answer has been taken into account.
+    setImmediate(() => session?.core.attachAnswered(hasFailed))
+  }
 }
 
 function reject(connection: SessionConnection, code: number, reason: string, retryAfterMs?: number): undefined {

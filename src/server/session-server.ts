@@ -241,15 +241,16 @@ export class SessionServer<I extends Identity = Identity> {
       session = this.#begin(id, identity, attachment)
       if (isNew) this.#emitter.emit('session', session)
     }
+    const core = session.core as OwnedSession<I>
     // The connection may have gone meanwhile: the attach counts all the same, and nobody is there.
     if (connection.isOver) {
+      core.attached(undefined, hello, attachment, token, reason)
       if (!session.isConnected) this.#expireLater(session)
       return
     }
     session.identity = identity
     connection.attached()
     connection.session = session
-    const core = session.core as OwnedSession<I>
     clearTimeout(core.expiry)
     const resumed = core.attached(connection, hello, attachment, token, reason)
     if (core.transport !== connection) return
@@ -386,11 +387,14 @@ export class SessionServer<I extends Identity = Identity> {
       read: (core, after) =>
         this.#ask<Slice | undefined>(
           () => this.#store.read(core.id, after),
-          (slice) => slice && core.loaded(slice),
-          () => core.readFailed(),
+          (slice) => slice && core.loaded(after, slice),
+          () => core.readFailed(after),
         ),
       ended: (core) => this.#finish(owner(core), (core as OwnedSession<I>).isEndedHere ? 'ended' : 'closed'),
-      fenced: (core) => this.#forget(owner(core), 'displaced'),
+      fenced: (core, isElsewhere) => {
+        if (isElsewhere) this.#forget(owner(core), 'displaced')
+        else this.#expireLater(owner(core))
+      },
     }
   }
 
