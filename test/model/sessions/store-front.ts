@@ -60,7 +60,7 @@ export class StoreFront {
   }
 
   end(session: string): void {
-    this.#store.end(session)
+    void this.#store.end(session)
   }
 
   /** @returns the answer, if the store is near and the caller takes it so */
