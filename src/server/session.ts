@@ -63,6 +63,11 @@ export interface SessionHost {
 }
 
 const DONE = Promise.resolve()
+/**
+ * Most sends that wait for the inbox to drain. Who awaits its sends has fewer, or goes on only when all of many have
+ * resolved; who does not would grow this without end.
+ */
+const MAX_WAITING = 1_024
 
 /** A client's session, over any number of connections. Made by the server. */
 export class Session<I extends Identity = Identity> {
@@ -75,7 +80,7 @@ export class Session<I extends Identity = Identity> {
   #waiting: Incoming | undefined
   #isHandling = false
   #end: SessionEnd | undefined
-  /** Sends that wait for the inbox to drain to this offset. */
+  /** Sends that wait for the inbox to drain to this offset; it rises. */
   #drains: { readonly acked: number; readonly resolve: () => void }[] | undefined
 
   constructor(host: SessionHost, identity: I) {
@@ -128,7 +133,9 @@ export class Session<I extends Identity = Identity> {
     if (appended === undefined) return DONE
     const sent = Promise.resolve(appended).then((acked) => {
       if (acked === undefined || isHandling || this.#end) return
-      return new Promise<void>((resolve) => (this.#drains ??= []).push({ acked, resolve }))
+      const drains = (this.#drains ??= [])
+      if (drains.length >= MAX_WAITING) return
+      return new Promise<void>((resolve) => void drains.push({ acked, resolve }))
     })
     sent.catch(() => {})
     return sent
@@ -196,12 +203,9 @@ export class Session<I extends Identity = Identity> {
     const drains = this.#drains
     if (!drains) return
     const { acked } = this.core
-    this.#drains = drains.filter((drain) => {
-      const isDone = this.#end || drain.acked <= acked
-      if (isDone) drain.resolve()
-      return !isDone
-    })
-    if (!this.#drains.length) this.#drains = undefined
+    const firstOpen = this.#end ? -1 : drains.findIndex((drain) => drain.acked > acked)
+    if (firstOpen < 0) this.#drains = undefined
+    for (const { resolve } of drains.splice(0, firstOpen < 0 ? drains.length : firstOpen)) resolve()
   }
 
   /** For the server alone: it is over. */
