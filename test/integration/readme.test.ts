@@ -9,7 +9,9 @@ import { WebSocket, WebSocketServer } from 'ws'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const readme = readFileSync(`${root}README.md`, 'utf8')
 /** The README's code, in order; it finds the built package by its name, as a user's code does. */
-const [client, server, library] = [...readme.matchAll(/```js\n(.*?)```/gs)].map(([, code]) => code!)
+const [sessionClient, sessionServer, client, server, library] = [...readme.matchAll(/```js\n(.*?)```/gs)].map(
+  ([, code]) => code!,
+)
 
 const children: ChildProcess[] = []
 afterEach(() => {
@@ -30,6 +32,20 @@ async function output(child: ChildProcess): Promise<string> {
 
 beforeAll(() => {
   execFileSync('npm', ['run', 'build', '--silent'], { cwd: root, stdio: 'pipe' })
+})
+
+test('the session client and server of the README understand each other', async () => {
+  const host = run(
+    `${sessionServer!.replace('8080', '0')}\nserver.listening.then(({ port }) => console.log('port ' + port))`,
+  )
+  const port = (await output(host)).slice('port '.length)
+  const child = run(
+    `${sessionClient!.replace('wss://example.com/live', `ws://127.0.0.1:${port}`)}\nconsole.log('acknowledged')\nsession.close()`,
+  )
+  const lines: string[] = []
+  child.stdout!.on('data', (text) => lines.push(...String(text).trim().split('\n')))
+  await once(child, 'exit')
+  expect(lines.toSorted()).toEqual(['acknowledged', 'you said hello'])
 })
 
 test('the client of the README sends what it held and prints what it gets', async () => {
@@ -60,7 +76,7 @@ test('the README gives graphql-ws a class that it takes', async () => {
 })
 
 test('the code of the README is short: ten lines at most', () => {
-  for (const code of [client!, server!]) {
+  for (const code of [sessionClient!, sessionServer!, client!, server!]) {
     expect(code.split('\n').filter((line) => line.trim()).length).toBeLessThanOrEqual(10)
   }
 })

@@ -3,31 +3,50 @@ import type { OptionRule } from '../../src/core/option.ts'
 import { CloseCode, LinkCode } from '../../src/protocol/close-codes.ts'
 import * as limits from '../../src/protocol/limits.ts'
 import { guardDefaults } from '../../src/server/index.ts'
+import { connectRules, sessionHeartbeatRules, sessionOutboxRules } from '../../src/client/options.ts'
+import { serverHeartbeatRules, serverLimitRules, serverRules, serverSessionRules } from '../../src/server/options.ts'
 import { listeningRules, probingRules, socketRules } from '../../src/websocket/options.ts'
 import { reconnectRules } from '../../src/host/reconnect.ts'
 import { outboxRules } from '../../src/websocket/reconnecting-websocket.ts'
 import { anchors, readDocument, sourceFiles, table } from './documents.ts'
 
 const reference = readDocument('docs/websocket.md')
+const [sessionClient, sessionServer] = readDocument('docs/sessions.md').split('## The server') as [string, string]
 
-/** Name → default and range of every option, as the reference has them. */
-const documented = new Map(
-  reference
-    .split('\n')
-    .filter((line) => /^\| `\w+(\.\w+)?` +\|/.test(line))
-    .map((line) => line.split('|').map((cell) => cell.trim().replaceAll('`', '')))
-    .map(([, name, fallback, range]) => [name!, `${fallback} | ${range}`]),
-)
+/** Name → default and range of every option, as a document has them. */
+const documentedOptions = (text: string): Map<string, string> =>
+  new Map(
+    text
+      .split('\n')
+      .filter((line) => /^\| `\w+(\.\w+)?` +\|/.test(line))
+      .map((line) => line.split('|').map((cell) => cell.trim().replaceAll('`', '')))
+      .map(([, name, fallback, range]) => [name!, `${fallback} | ${range}`]),
+  )
 
-const groups: [group: string, rules: Record<string, OptionRule>][] = [
-  ['', socketRules],
-  ['heartbeat.', probingRules],
-  ['heartbeat.', listeningRules],
-  ['reconnect.', reconnectRules],
-  ['outbox.', outboxRules],
+const groups: [document: string, group: string, rules: Record<string, OptionRule>, text: string][] = [
+  ['websocket', '', socketRules, reference],
+  ['websocket', 'heartbeat.', probingRules, reference],
+  ['websocket', 'heartbeat.', listeningRules, reference],
+  ['websocket', 'reconnect.', reconnectRules, reference],
+  ['websocket', 'outbox.', outboxRules, reference],
+  ['session client', '', withoutGroups(connectRules), sessionClient],
+  ['session client', 'heartbeat.', sessionHeartbeatRules, sessionClient],
+  ['session client', 'reconnect.', reconnectRules, sessionClient],
+  ['session client', 'outbox.', sessionOutboxRules, sessionClient],
+  ['session server', '', withoutGroups(serverRules), sessionServer],
+  ['session server', 'heartbeat.', serverHeartbeatRules, sessionServer],
+  ['session server', 'session.', serverSessionRules, sessionServer],
+  ['session server', 'limits.', serverLimitRules, sessionServer],
 ]
 
-test.each(groups)('the reference has default and range of each option %s', (group, rules) => {
+/** The groups themselves have no row. */
+function withoutGroups(rules: Record<string, OptionRule>): Record<string, OptionRule> {
+  const groups = new Set(['heartbeat', 'reconnect', 'outbox', 'session', 'limits'])
+  return Object.fromEntries(Object.entries(rules).filter(([name]) => !groups.has(name)))
+}
+
+test.each(groups)('the reference of %s has default and range of each option %s', (_document, group, rules, text) => {
+  const documented = documentedOptions(text)
   for (const [name, rule] of Object.entries(rules)) {
     expect(documented.has(group + name), `${group + name} is documented`).toBe(true)
     if (!rule) continue
