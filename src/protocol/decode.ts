@@ -139,13 +139,16 @@ function split(message: Payload, start: number): Payload[] {
 function parse(json: string, letter: string): unknown {
   let body: unknown
   try {
-    body = JSON.parse(json)
+    body = JSON.parse(json, withoutPrototype)
   } catch {
     throw malformed('JSON')
   }
   if (!fits(body, bodies[letter]!)) throw malformed('body')
   return body
 }
+
+/** A member of this name would become the prototype of whatever the application copies its object into. */
+const withoutPrototype = (key: string, value: unknown): unknown => (key === '__proto__' ? undefined : value)
 
 function fits(value: unknown, shape: Shape[string]): boolean {
   if (shape === 'count') return Number.isSafeInteger(value) && (value as number) >= 0

@@ -1,4 +1,4 @@
-import type { Buffer } from 'node:buffer'
+import { Buffer } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { WebSocket } from 'ws'
 import { HeartlineError } from '../core/error.ts'
@@ -11,7 +11,7 @@ import { Emitter } from '../host/emitter.ts'
 import { CloseCode } from '../protocol/close-codes.ts'
 import { decode } from '../protocol/decode.ts'
 import { encodeGoaway } from '../protocol/encode.ts'
-import type { Hello, Payload } from '../protocol/frame.ts'
+import type { Hello, Payload, Window } from '../protocol/frame.ts'
 import { Violation } from '../protocol/violation.ts'
 import { memoryStore } from '../stores/memory.ts'
 import type { Appended, MaybePromise, Store } from '../stores/store.ts'
@@ -58,6 +58,18 @@ class OwnedSession<I extends Identity> extends ServerSession<SessionConnection> 
 const END_TIMEOUT_MS = 5_000
 /** After a failure of the store, the next try. */
 const STORE_RETRY_MS = 1_000
+/** A text takes up to three bytes for each UTF-16 code unit. */
+const MAX_BYTES_PER_UNIT = 3
+/** What may come around a HELLO: the headers of its WebSocket frames, and control frames. */
+const HELLO_SPARE_BYTES = 1_024
+/** Most that a client may have on its way. */
+const MAX_WINDOW: Window = { messages: 65_536, bytes: 67_108_864 }
+/** What `ws` closes with, by the code of its error; 1002 for all others. */
+const webSocketCodes: Record<string, number> = {
+  WS_ERR_INVALID_UTF8: 1007,
+  WS_ERR_TOO_MANY_BUFFERED_PARTS: 1008,
+  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 1009,
+}
 /** After the deadline of a drain, time for the closing handshakes. */
 const CLOSE_GRACE_MS = 500
 
@@ -195,12 +207,25 @@ export class SessionServer<I extends Identity = Identity> {
     const timer = setTimeout(() => {
       if (!connection.session) connection.close(CloseCode.handshakeTimeout, 'handshake timeout')
     }, this.#options.handshakeTimeoutMs)
-    connection.attached = () => clearTimeout(timer)
-    // A closing handshake, too, is the business of `close` alone.
-    webSocket.on('error', ignore)
+    // Whoever has not said who it is gets no more memory than a HELLO takes.
+    let helloBytes = MAX_BYTES_PER_UNIT * this.#options.maxHelloBytes + HELLO_SPARE_BYTES
+    const measure = ({ length }: Buffer): void => {
+      helloBytes -= length
+      if (helloBytes < 0 && !connection.isOver) this.#violated(connection, CloseCode.tooLarge, 'hello too large')
+    }
+    request.socket.on('data', measure)
+    connection.attached = () => {
+      clearTimeout(timer)
+      request.socket.off('data', measure)
+    }
+    webSocket.on('error', ({ code }: Error & { code?: string }) => {
+      // Otherwise the network has failed, and `close` follows at once.
+      if (code?.startsWith('WS_ERR_')) this.#violated(connection, webSocketCodes[code] ?? 1002, 'no WebSocket message')
+    })
     webSocket.on('message', (data, isBinary) => this.#message(connection, data as Buffer, isBinary))
     webSocket.on('close', (code, reason) => {
       clearTimeout(timer)
+      connection.isOver = true
       this.#gone(connection, code, String(reason), false)
       this.#connections.delete(connection)
       if (!this.#connections.size) this.#whenEmpty?.()
@@ -214,7 +239,7 @@ export class SessionServer<I extends Identity = Identity> {
       const session = connection.session as Session<I> | undefined
       if (!session && data.length > this.#options.maxHelloBytes)
         throw new Violation(CloseCode.tooLarge, 'hello too large')
-      const frame = decode(isBinary ? data : data.toString())
+      const frame = decode(isBinary ? detached(data) : data.toString())
       if (!session) {
         if (frame.type !== 'hello' || connection.hasHello)
           throw new Violation(CloseCode.protocolError, `unexpected ${frame.type}`)
@@ -225,10 +250,15 @@ export class SessionServer<I extends Identity = Identity> {
       } else session.core.frame(now(), connection, frame)
     } catch (error) {
       if (!(error instanceof Violation)) throw error
-      this.#violations++
-      this.#gone(connection, error.closeCode, error.message, false)
-      connection.close(error.closeCode, error.message)
+      this.#violated(connection, error.closeCode, error.message)
     }
+  }
+
+  /** The peer has broken the protocol: nothing more that it sends counts. */
+  #violated(connection: SessionConnection, code: number, reason: string): void {
+    this.#violations++
+    this.#gone(connection, code, reason, false)
+    connection.close(code, reason)
   }
 
   async #hello(connection: SessionConnection, hello: Hello): Promise<void> {
@@ -252,8 +282,12 @@ export class SessionServer<I extends Identity = Identity> {
     connection.attached()
     connection.session = session
     clearTimeout(core.expiry)
-    const resumed = core.attached(connection, hello, attachment, token, reason)
-    if (core.transport !== connection) return
+    const resumed = core.attached(connection, bounded(hello), attachment, token, reason)
+    if (core.transport !== connection) {
+      // Its position was impossible, or a newer attach was faster: then that one's connection may be gone already.
+      if (!session.isConnected) this.#expireLater(session)
+      return
+    }
     this.#watch.add(connection)
     if (core.inFlight) this.#watch.expect(connection)
     if (!resumed) return
@@ -365,6 +399,7 @@ export class SessionServer<I extends Identity = Identity> {
         return isWritable
       },
       closeTransport: (connection, code, reason) => {
+        if (code === CloseCode.protocolError) this.#violations++
         this.#watch.remove(connection)
         connection.close(code, reason)
       },
@@ -430,7 +465,22 @@ export class SessionServer<I extends Identity = Identity> {
   }
 }
 
-const ignore = (): void => {}
+/** What a client may have on its way, however much it asks for: what is in flight has to be counted here. */
+function bounded(hello: Hello): Hello {
+  const { messages, bytes } = hello.window
+  return {
+    ...hello,
+    window: { messages: Math.min(messages, MAX_WINDOW.messages), bytes: Math.min(bytes, MAX_WINDOW.bytes) },
+  }
+}
+
+/** A message that does not keep what came with it from the network alive: a byte could cost 64 KiB as long as it waits. */
+function detached(data: Buffer): Buffer {
+  if (2 * data.length >= data.buffer.byteLength) return data
+  const copy = Buffer.allocUnsafeSlow(data.length)
+  data.copy(copy)
+  return copy
+}
 
 function noteAppended(session: Session, appended: Appended | undefined): number | undefined {
   if (!appended) throw new HeartlineError('ERR_SESSION_CLOSED', 'The store does not know the session.')
