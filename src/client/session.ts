@@ -286,10 +286,12 @@ export class Session {
       // `ws` throws what nobody listens to.
       transport.onerror = () => {}
       try {
-        if (transport.terminate && !ending.wasClean) transport.terminate()
+        // A closing handshake over a dead path leads nowhere.
+        if (transport.terminate && (ending.cause === 'heartbeat' || ending.code === 1006)) transport.terminate()
         else transport.close(ending.code, ending.reason)
       } catch {
-        // It has closed by itself, with a code that must not be sent.
+        // A code that must not be sent: the transport has given it.
+        transport.close()
       }
     }
     this.#changed(ending)

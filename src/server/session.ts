@@ -73,7 +73,7 @@ const MAX_WAITING = 1_024
 export class Session<I extends Identity = Identity> {
   /** Who the client is: what `authenticate` returned last. */
   identity: I
-  /** For the server alone. */
+  /** @internal For the server alone. */
   core!: ServerSession<SessionConnection>
   readonly #host: SessionHost
   readonly #emitter = new Emitter<ServerSessionEventMap>()
@@ -83,6 +83,7 @@ export class Session<I extends Identity = Identity> {
   /** Sends that wait for the inbox to drain to this offset; it rises. */
   #drains: { readonly acked: number; readonly resolve: () => void }[] | undefined
 
+  /** @internal Made by the server. */
   constructor(host: SessionHost, identity: I) {
     this.#host = host
     this.identity = identity
@@ -166,7 +167,7 @@ export class Session<I extends Identity = Identity> {
     return this.close()
   }
 
-  /** For the server alone. @returns whether the message has been handled */
+  /** @internal For the server alone. @returns whether the message has been handled */
   deliver(incoming: Incoming): boolean {
     if (!this.#emitter.count('message')) {
       this.#waiting = incoming
@@ -193,12 +194,12 @@ export class Session<I extends Identity = Identity> {
     }
   }
 
-  /** For the server alone. */
+  /** @internal For the server alone. */
   emit<Type extends keyof ServerSessionEventMap>(type: Type, event: ServerSessionEventMap[Type]): void {
     this.#emitter.emit(type, event)
   }
 
-  /** For the server alone: the client has acknowledged more. */
+  /** @internal For the server alone: the client has acknowledged more. */
   drained(): void {
     const drains = this.#drains
     if (!drains) return
@@ -208,7 +209,7 @@ export class Session<I extends Identity = Identity> {
     for (const { resolve } of drains.splice(0, firstOpen < 0 ? drains.length : firstOpen)) resolve()
   }
 
-  /** For the server alone: it is over. */
+  /** @internal For the server alone: it is over. */
   ended(reason: SessionEnd): void {
     if (this.#end) return
     this.#end = reason
