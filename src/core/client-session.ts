@@ -100,6 +100,7 @@ export class ClientSession<M extends Outgoing> {
   #maxMessageBytes = Infinity
   /** Last acknowledgement that the current transport was given, and when the next one is due. */
   #acknowledged = 0
+  #acknowledgedBytes = 0
   #ackAt = Infinity
   /** When data that is on its way has waited long enough for a probe, and how long that is. */
   #expectAt = Infinity
@@ -262,6 +263,7 @@ export class ClientSession<M extends Outgoing> {
       this.#expectMs = Math.max(DATA_TIMEOUT_MS, 4 * roundTripMs) + outflow.bytes / SLOWEST_PATH
       this.#expectAt = Math.min(this.#expectAt, now + this.#expectMs)
       this.#acknowledged = ack
+      this.#acknowledgedBytes = this.#inflow.handledBytes
       this.#ackAt = Infinity
     }
     if (this.#isEnding && !this.pending) this.#bye(now)
@@ -447,7 +449,9 @@ export class ClientSession<M extends Outgoing> {
     this.#inflow.deliver(now)
     const owed = this.#inflow.acknowledged - this.#acknowledged
     if (this.connection.readyState !== 1 || owed <= 0) return
-    if (owed >= this.#options.window.messages / 4) this.#acknowledge()
+    const { messages, bytes } = this.#options.window
+    // The server must not come to the end of the window, whichever it is.
+    if (owed >= messages / 4 || this.#inflow.handledBytes - this.#acknowledgedBytes >= bytes / 4) this.#acknowledge()
     else this.#ackAt = Math.min(this.#ackAt, now + ACK_DELAY_MS)
   }
 
@@ -455,6 +459,7 @@ export class ClientSession<M extends Outgoing> {
     this.#ackAt = Infinity
     if (this.connection.readyState !== 1) return
     this.#acknowledged = this.#inflow.acknowledged
+    this.#acknowledgedBytes = this.#inflow.handledBytes
     this.#effects.transmit(encodeAck(this.#acknowledged))
   }
 

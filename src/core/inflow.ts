@@ -65,6 +65,8 @@ export class Inflow {
   received = 0
   /** When a message is to be delivered again. */
   retryAt: number = Infinity
+  /** Bytes of all messages that were ever handled. */
+  handledBytes = 0
   readonly #effects: InflowEffects
   readonly #options: InflowOptions
   readonly #queue: (Incoming | IncomingGap)[] = []
@@ -156,7 +158,10 @@ export class Inflow {
     if (!this.#isHandling) return
     this.#isHandling = false
     const item = this.#queue.shift()!
-    if (item instanceof Incoming) this.#bytes -= item.data.length
+    if (item instanceof Incoming) {
+      this.#bytes -= item.data.length
+      this.handledBytes += item.data.length
+    }
     if (item.session === this.#session) {
       // A hole of unknown size is the last of its session.
       this.acknowledged = Math.max(this.acknowledged, item instanceof Incoming ? item.number : (item.to ?? 0))

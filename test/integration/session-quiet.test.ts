@@ -1,39 +1,8 @@
-import { once } from 'node:events'
 import { expect } from 'vitest'
-import { WebSocket, WebSocketServer } from 'ws'
-import { virtualClock, type VirtualClock } from '../../src/testing/index.ts'
-import type { AddressInfo } from 'node:net'
-import { test, type SessionScene } from './session-scene.ts'
+import { test } from './session-scene.ts'
+import { virtualTime } from './virtual-time.ts'
 
 const MINUTE_MS = 60_000
-
-/**
- * Makes the clock of this process virtual. Sockets stay real: after each step the time stands still until another
- * connection has carried messages back and forth, so that what the step has caused has arrived, too.
- */
-async function virtualTime(scene: SessionScene): Promise<(ms: number) => Promise<void>> {
-  const echo = new WebSocketServer({ port: 0, host: '127.0.0.1' })
-  echo.on('connection', (socket) => socket.on('message', (data) => socket.send(data)))
-  await once(echo, 'listening')
-  const socket = new WebSocket(`ws://127.0.0.1:${(echo.address() as AddressInfo).port}`)
-  await once(socket, 'open')
-  const clock: VirtualClock = virtualClock()
-  const uninstall = clock.install()
-  scene.atEnd(() => {
-    uninstall()
-    socket.terminate()
-    echo.close()
-  })
-  return async (ms) => {
-    for (let passedMs = 0; passedMs < ms; passedMs += 1_000) {
-      await clock.advanceAsync(1_000)
-      for (let times = 0; times < 3; times++) {
-        socket.send('and back')
-        await once(socket, 'message')
-      }
-    }
-  }
-}
 
 test('a client that has received nothing yet resumes (field notes: socket.io#5538)', async ({ scene }) => {
   const server = await scene.sessionServer()
