@@ -36,6 +36,9 @@ const bodies: Record<string, Shape> = {
 }
 const bodyTypes = { H: 'hello', W: 'welcome', R: 'reject', G: 'gap', Y: 'goaway' } as const
 
+/** As in headers: what a body says has to fit into the header that answers it. */
+const MAX_COUNT = 10 ** MAX_DIGITS - 1
+
 interface Shape {
   readonly [field: string]: 'string' | 'boolean' | 'count' | Shape
 }
@@ -151,7 +154,7 @@ function parse(json: string, letter: string): unknown {
 const withoutPrototype = (key: string, value: unknown): unknown => (key === '__proto__' ? undefined : value)
 
 function fits(value: unknown, shape: Shape[string]): boolean {
-  if (shape === 'count') return Number.isSafeInteger(value) && (value as number) >= 0
+  if (shape === 'count') return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_COUNT
   if (typeof shape === 'string') return typeof value === shape
   if (typeof value !== 'object' || !value) return false
   return Object.entries(shape).every(([field, inner]) => {
