@@ -124,3 +124,21 @@ test('[INV-LIVE] without faults no connection ends, whatever is sent and however
     expect(client.core.pending).toBe(0)
   })
 })
+
+test('[P3] close() of a healthy session hands nothing back: it waits for the acknowledgements', () => {
+  const closing = schedules(send, large, 60_000).map((schedule) => ({
+    ...schedule,
+    delayMs: 20,
+    storeDelayMs: schedule.storeDelayMs && 50,
+    server: { ...schedule.server, window: { messages: 4_096, bytes: 262_144 }, handler: ['at once'] as const },
+    steps: [...schedule.steps, { afterMs: 0, step: { kind: 'close' as const } }],
+  }))
+  check('closing', closing, 500, (schedule) => {
+    const outcome = simulate(schedule)
+    checkOutgoing(outcome)
+    expect(outcome.client.lost).toEqual([])
+    expect(outcome.client.core.state).toBe('closed')
+    // Both sides are done with it.
+    expect(outcome.server.sessions.size).toBe(0)
+  })
+})
