@@ -71,7 +71,10 @@ export class Inflow {
   readonly #options: InflowOptions
   readonly #queue: (Incoming | IncomingGap)[] = []
   #session = ''
+  /** Bytes of this stream that wait. */
   #bytes = 0
+  /** How many at the head of the queue belong to streams before this one, of the same session or another. */
+  #former = 0
   /** The number that the next DATA of this transport must have; unknown before the first one. */
   #next: number | undefined
   #isHandling = false
@@ -93,6 +96,8 @@ export class Inflow {
   /** A stream begins, after the number that is known to be handled. What waits of the one before is still delivered. */
   reset(session: string, handled: number): void {
     this.#session = session
+    this.#former = this.#queue.length
+    this.#bytes = 0
     this.received = this.acknowledged = handled
     this.#next = undefined
   }
@@ -120,7 +125,7 @@ export class Inflow {
     }
     // What is acknowledged on receipt may wait here once more, see below.
     const windows = this.#acknowledgesOnReceipt ? 2 : 1
-    if (this.#queue.length > windows * window.messages || this.#bytes > windows * window.bytes + maxMessageBytes)
+    if (this.#waiting > windows * window.messages || this.#bytes > windows * window.bytes + maxMessageBytes)
       throw new Violation(CloseCode.tooLarge, 'window exceeded')
     this.#acknowledgeReceived()
   }
@@ -158,12 +163,12 @@ export class Inflow {
     if (!this.#isHandling) return
     this.#isHandling = false
     const item = this.#queue.shift()!
-    if (item instanceof Incoming) {
-      this.#bytes -= item.data.length
-      this.handledBytes += item.data.length
-    }
-    if (item.session === this.#session) {
-      // A hole of unknown size is the last of its session.
+    const bytes = item instanceof Incoming ? item.data.length : 0
+    this.handledBytes += bytes
+    if (this.#former) this.#former--
+    else {
+      this.#bytes -= bytes
+      // A hole of unknown size is the last of its stream.
       this.acknowledged = Math.max(this.acknowledged, item instanceof Incoming ? item.number : (item.to ?? 0))
     }
     this.#acknowledgeReceived()
@@ -177,6 +182,11 @@ export class Inflow {
     this.retryAt = now + Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** item.failures++)
   }
 
+  /** Messages and holes of this stream that wait. */
+  get #waiting(): number {
+    return this.#queue.length - this.#former
+  }
+
   get #acknowledgesOnReceipt(): boolean {
     return this.#options.acknowledge === 'received'
   }
@@ -184,7 +194,7 @@ export class Inflow {
   /** On receipt, unless a window's worth of messages waits for the application: it would have no bound. */
   #acknowledgeReceived(): void {
     const { messages, bytes } = this.#options.window
-    if (this.#acknowledgesOnReceipt && this.#queue.length <= messages && this.#bytes <= bytes)
+    if (this.#acknowledgesOnReceipt && this.#waiting <= messages && this.#bytes <= bytes)
       this.acknowledged = this.received
   }
 
