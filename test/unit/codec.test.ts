@@ -151,7 +151,7 @@ const count = fc.oneof(fc.nat(), fc.nat({ max: 9 }), fc.constantFrom(0, 1, 999_9
 const window = fc.record({ messages: count, bytes: count })
 const text = fc.string({ unit: 'binary', maxLength: 40 })
 const bytes = fc.uint8Array({ maxLength: 40 })
-/** Without a name at which the comparison of objects stumbles. */
+/** Without a name that is dropped when it is read. */
 const json = fc
   .json()
   .filter((text) => !text.includes('__proto__'))
