@@ -28,6 +28,8 @@ export interface HandshakeHost<I extends Identity> {
   readonly authenticate: ServerOptions<I>['authenticate']
   readonly sessions: ReadonlyMap<string, Session<I>>
   readonly isClosing: boolean
+  /** New sessions that the store has been asked for, and that are not among {@link sessions} yet. */
+  creating: number
   error(error: HeartlineError): void
 }
 
@@ -65,8 +67,9 @@ async function identify<I extends Identity>(
   if (!authenticate) return { subject: '' } as I
   try {
     const answer = await authenticate({ auth, request: connection.request })
-    if (typeof answer === 'string') return { subject: answer } as I
+    // The empty text, too: it would be the anonymous subject.
     if (!answer) return reject(connection, CloseCode.unauthorized, 'unauthorized')
+    if (typeof answer === 'string') return { subject: answer } as I
     if (typeof answer.subject !== 'string')
       throw new TypeError(`Expected \`subject\` to be text, got ${typeof answer.subject}.`)
     return answer
@@ -77,12 +80,13 @@ async function identify<I extends Identity>(
 }
 
 async function attach<I extends Identity>(
-  { store, options, sessions }: HandshakeHost<I>,
+  host: HandshakeHost<I>,
   connection: SessionConnection,
   hello: Hello,
   identity: I,
   token: string,
 ): Promise<Admission<I> | undefined> {
+  const { store, options, sessions } = host
   const { resume } = hello
   const { subject } = identity
   const tokenHash = sha256(token)
@@ -99,9 +103,17 @@ async function attach<I extends Identity>(
   // A resumed session takes no room; a new one may find none.
   const id = randomBytes(16).toString('base64url')
   const maxPerSubject = subject === '' ? Infinity : options.maxSessionsPerSubject
-  const created =
-    sessions.size >= options.maxSessions ? undefined : store.create({ session: id, subject, tokenHash, maxPerSubject })
-  const attachment = created instanceof Promise ? await created : created
+  let attachment: Attachment | undefined
+  if (sessions.size + host.creating < options.maxSessions) {
+    host.creating++
+    try {
+      const created = store.create({ session: id, subject, tokenHash, maxPerSubject })
+      attachment = created instanceof Promise ? await created : created
+    } finally {
+      // Otherwise whoever takes it does so.
+      if (!attachment) host.creating--
+    }
+  }
   if (!attachment) return reject(connection, CloseCode.tryLater, 'too many sessions', RETRY_AFTER_MS)
   return { identity, id, attachment, token, isNew: true, reason }
 }

@@ -10,7 +10,9 @@ import type { ServerOptions } from './options.ts'
 export function isAllowedOrigin(request: IncomingMessage, allowed: ServerOptions['allowedOrigins']): boolean {
   const { origin, host } = request.headers
   if (origin === undefined || allowed === '*') return true
-  if (typeof allowed === 'function') return allowed(origin, request)
+  // Nothing but true: a promise, which an async function returns, would let everybody in.
+  if (typeof allowed === 'function') return allowed(origin, request) === true
   if (allowed) return allowed.some((one) => one.toLowerCase() === origin.toLowerCase())
-  return /^https?:\/\/(.*)$/.exec(origin.toLowerCase())?.[1] === host?.toLowerCase()
+  const [, ownHost] = /^https?:\/\/(.+)$/.exec(origin.toLowerCase()) ?? []
+  return ownHost !== undefined && ownHost === host?.toLowerCase()
 }

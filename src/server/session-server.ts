@@ -118,10 +118,14 @@ export class SessionServer<I extends Identity = Identity> {
       get isClosing() {
         return server.#closed !== undefined
       },
+      creating: 0,
       error: (error) => this.#error(error),
     }
-    this.#front = new HttpFront(options, this.#options, (webSocket, request, hello) =>
-      this.#connected(webSocket, request, hello),
+    this.#front = new HttpFront(
+      options,
+      this.#options,
+      (webSocket, request, hello) => this.#connected(webSocket, request, hello),
+      (error) => this.#error(error),
     )
     this.listening = this.#front.listening
     this.listening.catch((cause: unknown) =>
@@ -211,12 +215,13 @@ export class SessionServer<I extends Identity = Identity> {
     let helloBytes = MAX_BYTES_PER_UNIT * this.#options.maxHelloBytes + HELLO_SPARE_BYTES
     const measure = ({ length }: Buffer): void => {
       helloBytes -= length
-      if (helloBytes < 0 && !connection.isOver) this.#violated(connection, CloseCode.tooLarge, 'hello too large')
+      if (helloBytes < 0) this.#violated(connection, CloseCode.tooLarge, 'hello too large')
     }
     request.socket.on('data', measure)
     connection.attached = () => {
       clearTimeout(timer)
       request.socket.off('data', measure)
+      connection.attached = ignore
     }
     webSocket.on('error', ({ code }: Error & { code?: string }) => {
       // Otherwise the network has failed, and `close` follows at once.
@@ -256,6 +261,7 @@ export class SessionServer<I extends Identity = Identity> {
 
   /** The peer has broken the protocol: nothing more that it sends counts. */
   #violated(connection: SessionConnection, code: number, reason: string): void {
+    if (connection.isOver) return
     this.#violations++
     this.#gone(connection, code, reason, false)
     connection.close(code, reason)
@@ -267,6 +273,7 @@ export class SessionServer<I extends Identity = Identity> {
     if (!admission) return
     const { identity, id, attachment, token, isNew, reason } = admission
     let session = this.#sessions.get(id)
+    if (isNew) this.#handshakeHost.creating--
     if (!session) {
       session = this.#begin(id, identity, attachment)
       if (isNew) this.#emitter.emit('session', session)
@@ -464,6 +471,8 @@ export class SessionServer<I extends Identity = Identity> {
     else process.emitWarning(error)
   }
 }
+
+const ignore = (): void => {}
 
 /** What a client may have on its way, however much it asks for: what is in flight has to be counted here. */
 function bounded(hello: Hello): Hello {

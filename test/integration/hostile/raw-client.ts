@@ -20,7 +20,10 @@ export class RawClient {
   constructor(url: string, protocols: string[] = [PROTOCOL], options: ClientOptions = {}) {
     this.socket = new WebSocket(url, protocols, { perMessageDeflate: false, ...options })
     this.socket.on('message', (data: Buffer, isBinary) => {
-      this.received.push(isBinary ? data : String(data))
+      const message = isBinary ? data : String(data)
+      // It lives.
+      if (typeof message === 'string' && message.startsWith('P')) this.socket.send('Q')
+      this.received.push(message)
       this.#look()
     })
     this.socket.on('open', () => this.#look())
