@@ -199,8 +199,8 @@ export class Session {
    * Resolves when it is over; never rejects.
    */
   close(): Promise<void> {
-    if (!this.#attempt && this.state === 'connecting') {
-      // Nothing has begun yet.
+    if (!this.#attempt && this.state === 'connecting' && !this.pending) {
+      // Nothing has begun yet, and nothing has to.
       this.#core.connection.close(now())
       this.#core.connection.ended(now(), 1005, '', false)
     } else this.#core.close(now())

@@ -84,7 +84,8 @@ export class HttpFront {
     return new Promise((resolve) => {
       if (!server) return resolve()
       server.close(() => resolve())
-      server.closeIdleConnections()
+      // Idle or not: one that never says a word would hold us up for as long as its client likes.
+      server.closeAllConnections()
     })
   }
 

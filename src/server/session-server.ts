@@ -170,7 +170,12 @@ export class SessionServer<I extends Identity = Identity> {
    * @param options.drainMs milliseconds for clients to move and for handlers to finish, 0 to 2147483647. @default 0
    */
   close(options: { drainMs?: number } = {}): Promise<void> {
-    return (this.#closed ??= this.#close(options.drainMs ?? 0))
+    const { drainMs = 0 } = options
+    if (!(drainMs >= 0 && drainMs <= 2_147_483_647)) {
+      const message = `Expected \`drainMs\` to be a number from 0 to 2147483647, got ${drainMs}.`
+      return Promise.reject(optionErrorFrom(message, undefined))
+    }
+    return (this.#closed ??= this.#close(drainMs))
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -178,8 +183,6 @@ export class SessionServer<I extends Identity = Identity> {
   }
 
   async #close(drainMs: number): Promise<void> {
-    if (!(drainMs >= 0 && drainMs <= 2_147_483_647))
-      throw optionErrorFrom(`Expected \`drainMs\` to be a number from 0 to 2147483647, got ${drainMs}.`, undefined)
     const freed = this.#front.close()
     if (drainMs) {
       for (const connection of this.#connections)
