@@ -8,6 +8,9 @@ interface Flight {
   readonly bytes: number
 }
 
+/** Nothing in flight. One for all: most sessions are idle. */
+const NONE: Flight[] = []
+
 /** Consecutive messages of a log; the log itself, or a part that was read from it. */
 export interface Slice {
   /** Offset of the first message; later than what was asked for if the log's head has been trimmed. */
@@ -30,7 +33,7 @@ export class Outflow {
   /** Last offset that the peer has acknowledged, on any transport. */
   acked = 0
   #window: Window = { messages: 0, bytes: 0 }
-  #flights: Flight[] = []
+  #flights = NONE
   #bytes = 0
 
   /** Begins on a new transport, behind what the peer has already received. Of that, what it has not acknowledged still counts. */
@@ -38,14 +41,14 @@ export class Outflow {
     this.sent = received
     this.acked = acked
     this.#window = window
-    this.#flights = this.#flights.filter(({ last }) => last <= received)
+    if (this.#flights.length) this.#flights = this.#flights.filter(({ last }) => last <= received)
     this.#bytes = 0
     for (const { bytes } of this.#flights) this.#bytes += bytes
   }
 
   /** Begins on a new stream. */
   reset(): void {
-    this.#flights = []
+    this.#flights = NONE
   }
 
   /** Bytes in flight. */
@@ -102,6 +105,7 @@ export class Outflow {
     const message = encodeData(this.sent + 1, ack, payloads)
     this.sent += payloads.length
     this.#bytes += bytes
+    if (this.#flights === NONE) this.#flights = []
     this.#flights.push({ last: this.sent, bytes })
     return message
   }

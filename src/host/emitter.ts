@@ -2,22 +2,28 @@ import { report } from './clock.ts'
 
 /** Listeners of events that have one object each. A listener that throws is reported, and harms nobody. */
 export class Emitter<Events extends object> {
-  readonly #listeners = new Map<keyof Events, Set<(event: any) => unknown>>()
+  /** Copied when it changes, so that a walk over it is not disturbed. There are many of these: no maps, no sets. */
+  readonly #listeners: { [Type in keyof Events]?: readonly ((event: any) => unknown)[] } = {}
 
   /** @returns a function that takes the listener away */
   on<Type extends keyof Events>(type: Type, listener: (event: Events[Type]) => unknown): () => void {
-    const listeners = this.#listeners.get(type) ?? new Set()
-    this.#listeners.set(type, listeners.add(listener))
-    return () => void listeners.delete(listener)
+    const all = this.#listeners
+    // Not by spreading, which leaves room for sixteen more.
+    all[type] = (all[type] ?? []).concat(listener)
+    return () => {
+      // One of them, if it was added twice.
+      const index = all[type]!.indexOf(listener)
+      if (index >= 0) all[type] = all[type]!.filter((_, other) => other !== index)
+    }
   }
 
   /** How many listeners there are. */
   count(type: keyof Events): number {
-    return this.#listeners.get(type)?.size ?? 0
+    return this.#listeners[type]?.length ?? 0
   }
 
   emit<Type extends keyof Events>(type: Type, event: Events[Type]): void {
-    for (const listener of [...(this.#listeners.get(type) ?? [])]) {
+    for (const listener of this.#listeners[type] ?? []) {
       try {
         listener(event)
       } catch (error) {
@@ -34,7 +40,7 @@ export class Emitter<Events extends object> {
   hand<Type extends keyof Events>(type: Type, event: Events[Type]): Promise<unknown> | undefined {
     let pending: unknown[] | undefined
     let failure: { error: unknown } | undefined
-    for (const listener of this.#listeners.get(type) ?? []) {
+    for (const listener of this.#listeners[type] ?? []) {
       try {
         const result = listener(event)
         if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') (pending ??= []).push(result)

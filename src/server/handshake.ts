@@ -66,7 +66,7 @@ async function identify<I extends Identity>(
 ): Promise<I | undefined> {
   if (!authenticate) return { subject: '' } as I
   try {
-    const answer = await authenticate({ auth, request: connection.request })
+    const answer = await authenticate({ auth, request: connection.request! })
     // The empty text, too: it would be the anonymous subject.
     if (!answer) return reject(connection, CloseCode.unauthorized, 'unauthorized')
     if (typeof answer === 'string') return { subject: answer } as I
@@ -142,6 +142,6 @@ function reject(connection: SessionConnection, code: number, reason: string, ret
   connection.close(code, reason)
 }
 
-function sha256(token: string): Uint8Array {
-  return createHash('sha256').update(token).digest()
+function sha256(token: string): string {
+  return createHash('sha256').update(token).digest('base64url')
 }

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
 import { Latency } from '../core/latency.ts'
 import type { ServerSession } from '../core/server-session.ts'
@@ -40,7 +41,8 @@ export interface AttachedSession {
 
 /** One connection of a client: its WebSocket, its heartbeat, and the session that it has attached to. */
 export class SessionConnection extends GuardedConnection<WebSocket> {
-  readonly request: IncomingMessage
+  /** The upgrade request, until there is a session. */
+  request: IncomingMessage | undefined
   /** Set by the attach. */
   session: AttachedSession | undefined
   /** A HELLO has come. */
@@ -102,7 +104,7 @@ export class SessionConnection extends GuardedConnection<WebSocket> {
   whenDrained(call: () => void): void {
     if (this.#waitsForDrain) return
     this.#waitsForDrain = true
-    this.request.socket.once('drain', () => {
+    ;(this.socket as unknown as Socket).once('drain', () => {
       this.#waitsForDrain = false
       call()
     })

@@ -1,11 +1,18 @@
 import { Buffer } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
 import { HeartlineError } from '../core/error.ts'
 import type { Incoming } from '../core/inflow.ts'
 import { optionError } from '../core/option.ts'
 import type { Slice } from '../core/outflow.ts'
-import { ServerSession, type Attachment, type Commit, type ServerEffects } from '../core/server-session.ts'
+import {
+  ServerSession,
+  type Attachment,
+  type Commit,
+  type ServerEffects,
+  type ServerSessionOptions,
+} from '../core/server-session.ts'
 import { now } from '../host/clock.ts'
 import { Emitter } from '../host/emitter.ts'
 import { CloseCode } from '../protocol/close-codes.ts'
@@ -64,6 +71,8 @@ const MAX_BYTES_PER_UNIT = 3
 const HELLO_SPARE_BYTES = 1_024
 /** Most that a client may have on its way. */
 const MAX_WINDOW: Window = { messages: 65_536, bytes: 67_108_864 }
+/** What heartline's own client asks for. */
+const USUAL_WINDOW: Window = { messages: 4_096, bytes: 262_144 }
 /** What `ws` closes with, by the code of its error; 1002 for all others. */
 const webSocketCodes: Record<string, number> = {
   WS_ERR_INVALID_UTF8: 1007,
@@ -83,10 +92,13 @@ export class SessionServer<I extends Identity = Identity> {
   readonly #watch: TimedWatch<SessionConnection>
   readonly #emitter = new Emitter<ServerEventMap<I>>()
   readonly #sessions = new Map<string, Session<I>>()
-  readonly #connections = new Set<SessionConnection>()
+  readonly #connections = new Map<WebSocket, SessionConnection>()
   readonly #effects: ServerEffects<SessionConnection>
+  readonly #sessionOptions: ServerSessionOptions
   readonly #sessionHost: SessionHost
   readonly #handshakeHost: HandshakeHost<I>
+  readonly #onError: (this: WebSocket, error: Error) => void
+  readonly #onClose: (this: WebSocket, code: number, reason: Buffer) => void
   #dirty: ServerSession<SessionConnection>[] = []
   #closed: Promise<void> | undefined
   #whenEmpty: (() => void) | undefined
@@ -105,11 +117,20 @@ export class SessionServer<I extends Identity = Identity> {
       timeoutMs,
     )
     this.#effects = this.#sessionEffects()
+    const { acknowledge, maxMessageBytes, maxPendingMessages, maxPendingBytes, ttlMs } = this.#options
+    const window = { messages: maxPendingMessages, bytes: maxPendingBytes }
+    this.#sessionOptions = { acknowledge, maxMessageBytes, ttlMs, window }
     this.#sessionHost = {
       append: (session, data) => this.#append(session, data),
       end: (session) => this.#endGently(session),
     }
     const server = this
+    this.#onError = function (error) {
+      server.#failed(this, error)
+    }
+    this.#onClose = function (code, reason) {
+      server.#closedBy(this, code, reason)
+    }
     this.#handshakeHost = {
       store: this.#store,
       options: this.#options,
@@ -183,16 +204,18 @@ export class SessionServer<I extends Identity = Identity> {
   }
 
   async #close(drainMs: number): Promise<void> {
+    if (!(drainMs >= 0 && drainMs <= 2_147_483_647))
+      throw optionErrorFrom(`Expected \`drainMs\` to be a number from 0 to 2147483647, got ${drainMs}.`, undefined)
     const freed = this.#front.close()
     if (drainMs) {
-      for (const connection of this.#connections)
+      for (const connection of this.#connections.values())
         if (connection.session) connection.transmit(encodeGoaway({ withinMs: Math.floor(drainMs / 2) }))
       await this.#untilEmpty(drainMs)
     }
     for (const session of this.#sessions.values()) session.core.flush()
-    for (const connection of this.#connections) connection.close(CloseCode.goingAway, 'the server is closing')
+    for (const connection of this.#connections.values()) connection.close(CloseCode.goingAway, 'the server is closing')
     await this.#untilEmpty(CLOSE_GRACE_MS)
-    for (const connection of this.#connections) connection.drop()
+    for (const connection of this.#connections.values()) connection.drop()
     await freed
     for (const session of this.#sessions.values()) this.#forget(session, 'shutdown')
   }
@@ -210,7 +233,14 @@ export class SessionServer<I extends Identity = Identity> {
 
   #connected(webSocket: WebSocket, request: IncomingMessage, hello: Hello | undefined): void {
     const connection = new SessionConnection(webSocket, request, this.#options.timeoutMs)
-    this.#connections.add(connection)
+    this.#connections.set(webSocket, connection)
+    this.#limitHandshake(connection, request.socket)
+    this.#listen(connection)
+    if (hello) void this.#hello(connection, hello)
+  }
+
+  /** By itself, so that nothing of the handshake is kept alive by the listeners that stay. */
+  #limitHandshake(connection: SessionConnection, socket: Socket): void {
     const timer = setTimeout(() => {
       if (!connection.session) connection.close(CloseCode.handshakeTimeout, 'handshake timeout')
     }, this.#options.handshakeTimeoutMs)
@@ -220,25 +250,37 @@ export class SessionServer<I extends Identity = Identity> {
       helloBytes -= length
       if (helloBytes < 0) this.#violated(connection, CloseCode.tooLarge, 'hello too large')
     }
-    request.socket.on('data', measure)
+    socket.on('data', measure)
     connection.attached = () => {
       clearTimeout(timer)
-      request.socket.off('data', measure)
+      socket.off('data', measure)
       connection.attached = ignore
+      connection.request = undefined
     }
-    webSocket.on('error', ({ code }: Error & { code?: string }) => {
-      // Otherwise the network has failed, and `close` follows at once.
-      if (code?.startsWith('WS_ERR_')) this.#violated(connection, webSocketCodes[code] ?? 1002, 'no WebSocket message')
-    })
+  }
+
+  #listen(connection: SessionConnection): void {
+    const { webSocket } = connection
     webSocket.on('message', (data, isBinary) => this.#message(connection, data as Buffer, isBinary))
-    webSocket.on('close', (code, reason) => {
-      clearTimeout(timer)
-      connection.isOver = true
-      this.#gone(connection, code, String(reason), false)
-      this.#connections.delete(connection)
-      if (!this.#connections.size) this.#whenEmpty?.()
-    })
-    if (hello) void this.#hello(connection, hello)
+    // One function each for all connections.
+    webSocket.on('error', this.#onError)
+    webSocket.on('close', this.#onClose)
+  }
+
+  #failed(webSocket: WebSocket, { code }: Error & { code?: string }): void {
+    const connection = this.#connections.get(webSocket)
+    // Otherwise the network has failed, and `close` follows at once.
+    if (connection && code?.startsWith('WS_ERR_'))
+      this.#violated(connection, webSocketCodes[code] ?? 1002, 'no WebSocket message')
+  }
+
+  #closedBy(webSocket: WebSocket, code: number, reason: Buffer): void {
+    const connection = this.#connections.get(webSocket)!
+    connection.attached()
+    connection.isOver = true
+    this.#gone(connection, code, String(reason), false)
+    this.#connections.delete(webSocket)
+    if (!this.#connections.size) this.#whenEmpty?.()
   }
 
   #message(connection: SessionConnection, data: Buffer, isBinary: boolean): void {
@@ -306,10 +348,8 @@ export class SessionServer<I extends Identity = Identity> {
   }
 
   #begin(id: string, identity: I, attachment: Attachment): Session<I> {
-    const { acknowledge, maxMessageBytes, maxPendingMessages, maxPendingBytes, ttlMs } = this.#options
     const session = new Session<I>(this.#sessionHost, identity)
-    const window = { messages: maxPendingMessages, bytes: maxPendingBytes }
-    const core = new OwnedSession<I>(this.#effects, { acknowledge, maxMessageBytes, ttlMs, window }, id, attachment)
+    const core = new OwnedSession<I>(this.#effects, this.#sessionOptions, id, attachment)
     core.owner = session
     session.core = core
     this.#sessions.set(id, session)
@@ -480,10 +520,10 @@ const ignore = (): void => {}
 /** What a client may have on its way, however much it asks for: what is in flight has to be counted here. */
 function bounded(hello: Hello): Hello {
   const { messages, bytes } = hello.window
-  return {
-    ...hello,
-    window: { messages: Math.min(messages, MAX_WINDOW.messages), bytes: Math.min(bytes, MAX_WINDOW.bytes) },
-  }
+  // One object for the many that ask for the same.
+  const isUsual = messages === USUAL_WINDOW.messages && bytes === USUAL_WINDOW.bytes
+  const window = { messages: Math.min(messages, MAX_WINDOW.messages), bytes: Math.min(bytes, MAX_WINDOW.bytes) }
+  return { ...hello, window: isUsual ? USUAL_WINDOW : window }
 }
 
 /** A message that does not keep what came with it from the network alive: a byte could cost 64 KiB as long as it waits. */

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { MessageLog } from '../core/message-log.ts'
 import type { Slice } from '../core/outflow.ts'
@@ -21,12 +22,13 @@ export const memoryStoreRules = {
 
 interface Row {
   readonly subject: string
-  tokenHash: Uint8Array
+  tokenHash: string
   /** Still valid, until the client is known to have the current one. */
-  formerHash: Uint8Array | undefined
+  formerHash: string | undefined
   attach: number
   accepted: number
-  readonly inbox: MessageLog<Payload>
+  /** Made by the first message: most sessions are idle. */
+  inbox: MessageLog<Payload> | undefined
 }
 
 /** Keeps sessions in this process: they survive their connections, not a restart. Answers at once. */
@@ -49,8 +51,7 @@ class MemoryStore implements Store {
     const count = this.#perSubject.get(subject) ?? 0
     if (count >= maxPerSubject) return
     this.#perSubject.set(subject, count + 1)
-    const inbox = new MessageLog<Payload>(lengthOf)
-    const row: Row = { subject, tokenHash, formerHash: undefined, attach: 1, accepted: 0, inbox }
+    const row: Row = { subject, tokenHash, formerHash: undefined, attach: 1, accepted: 0, inbox: undefined }
     this.#rows.set(session, row)
     return this.#attachment(row)
   }
@@ -73,14 +74,15 @@ class MemoryStore implements Store {
     const row = this.#rows.get(session)
     if (row?.attach !== attach) return false
     row.accepted = Math.max(row.accepted, accepted)
-    row.inbox.trimTo(acked)
+    row.inbox?.trimTo(acked)
     if (isConfirmed) row.formerHash = undefined
     return true
   }
 
   append(session: string, payload: Payload): Appended | undefined {
-    const inbox = this.#rows.get(session)?.inbox
-    if (!inbox) return
+    const row = this.#rows.get(session)
+    if (!row) return
+    const inbox = (row.inbox ??= new MessageLog<Payload>(lengthOf))
     const { maxMessages, maxBytes } = this.#limits
     const offset = inbox.append(payload)
     while (inbox.size > maxMessages || (inbox.bytes > maxBytes && inbox.size > 1)) inbox.trimTo(inbox.first)
@@ -102,10 +104,11 @@ class MemoryStore implements Store {
   }
 
   #attachment({ attach, accepted, inbox }: Row): Attachment {
-    return { attach, accepted, generation: this.#generation, last: inbox.last }
+    return { attach, accepted, generation: this.#generation, last: inbox?.last ?? 0 }
   }
 }
 
 const lengthOf = ({ length }: Payload): number => length
-const isEqual = (one: Uint8Array, other: Uint8Array): boolean =>
-  one.length === other.length && timingSafeEqual(one, other)
+/** In a time that does not depend on what is equal. */
+const isEqual = (one: string, other: string): boolean =>
+  one.length === other.length && timingSafeEqual(Buffer.from(one), Buffer.from(other))

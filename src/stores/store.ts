@@ -11,8 +11,8 @@ export interface NewSession {
   readonly session: string
   /** Whom the client is authenticated as. */
   readonly subject: string
-  /** SHA-256 of its token. The token itself MUST NOT reach the store. */
-  readonly tokenHash: Uint8Array
+  /** SHA-256 of its token, in base64url. The token itself MUST NOT reach the store. */
+  readonly tokenHash: string
   /** Most sessions that the subject may have, this one included. */
   readonly maxPerSubject: number
 }
@@ -22,9 +22,9 @@ export interface AttachRequest {
   readonly session: string
   readonly subject: string
   /** SHA-256 of the token that it shows… */
-  readonly tokenHash: Uint8Array
+  readonly tokenHash: string
   /** …and of the one that it gets. */
-  readonly nextTokenHash: Uint8Array
+  readonly nextTokenHash: string
   /** The highest number that it has used. */
   readonly sent: number
 }

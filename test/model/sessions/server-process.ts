@@ -295,4 +295,4 @@ export class ServerProcess {
   }
 }
 
-const hash = (token: string): Uint8Array => createHash('sha256').update(token).digest()
+const hash = (token: string): string => createHash('sha256').update(token).digest('base64url')
