@@ -1,7 +1,7 @@
 import type { ClientSessionOptions } from '../core/client-session.ts'
 import { numberOptions, optionError } from '../core/option.ts'
 import { MAX_TIMER_MS } from '../host/clock.ts'
-import type { Provider } from '../host/provider.ts'
+import type { ProviderContext } from '../host/provider.ts'
 import type { ReconnectOptions } from '../host/reconnect.ts'
 
 /** What a session needs of a WebSocket: the WHATWG one, that of the `ws` package, or any other of that shape. */
@@ -46,7 +46,7 @@ export interface ConnectOptions {
    * Who this client is, for the server's `authenticate`: any value that JSON has, or a function that is asked for it at
    * every attempt, so that a token can be renewed. Travels inside the upgrade request or the first frame, never in the URL.
    */
-  auth?: Provider<unknown>
+  auth?: string | number | boolean | object | null | undefined | ((context: ProviderContext) => unknown)
   /** Detection of a dead path. While data is on its way, about two seconds instead. */
   heartbeat?: SessionHeartbeatOptions
   reconnect?: ReconnectOptions

@@ -13,6 +13,7 @@ import { retryPolicy } from '../host/reconnect.ts'
 import { toPayload } from '../host/payload.ts'
 import { atEndOfTurn } from '../host/turn.ts'
 import { CloseCode } from '../protocol/close-codes.ts'
+import { PONG } from '../protocol/encode.ts'
 import type { Payload } from '../protocol/frame.ts'
 import { PROTOCOL } from '../protocol/limits.ts'
 import type { SessionEventMap, SessionMessage } from './events.ts'
@@ -28,6 +29,9 @@ interface Sending extends Outgoing {
   readonly resolve: () => void
   readonly reject: (error: HeartlineError) => void
 }
+
+/** With more bytes than these waiting, a PONG tells nothing that they do not. @see PROTOCOL.md#ping */
+const MAX_QUEUED_BEFORE_PONG = 65_536
 
 const failures: Record<Exclude<Fate, 'accepted'>, readonly [ErrorCode, string]> = {
   lost: ['ERR_SESSION_LOST', 'The session is over; whether the message has arrived, the event `lost` tells.'],
@@ -264,6 +268,8 @@ export class Session {
   }
 
   #transmit(message: Payload): void {
+    // Whoever asks and does not read has enough to hear from us: answers must not pile up.
+    if (message === PONG && (this.#transport?.bufferedAmount ?? 0) > MAX_QUEUED_BEFORE_PONG) return
     this.#sentBytes += message.length
     try {
       this.#transport?.send(message)

@@ -366,7 +366,7 @@ export class ClientSession<M extends Outgoing> {
         accepted <= received &&
         received <= this.#used &&
         received >= this.#outbox.first - 1
-      : !received
+      : !received && !accepted
     if (!isPossible) throw new Violation(CloseCode.protocolError, 'impossible welcome')
     const isContinued = resumed && generation === former!.generation
     if (isContinued && last < this.#inflow.received) throw new Violation(CloseCode.protocolError, 'impossible welcome')

@@ -123,20 +123,19 @@ export class Inflow {
       this.#bytes += data.length
       this.#queue.push(new Incoming(data, ++this.received, this.#session))
     }
-    // What is acknowledged on receipt may wait here once more, see below.
-    const windows = this.#acknowledgesOnReceipt ? 2 : 1
-    if (this.#waiting > windows * window.messages || this.#bytes > windows * window.bytes + maxMessageBytes)
-      throw new Violation(CloseCode.tooLarge, 'window exceeded')
+    if (this.#bytes > this.#windows * window.bytes + maxMessageBytes) throw exceeded()
+    this.#checkWaiting()
     this.#acknowledgeReceived()
   }
 
-  /** The peer cannot send these any more. */
+  /** The peer cannot send these any more. @throws Violation `tooLarge` if the window is exceeded: holes take room, too */
   skip(gap: Omit<IncomingGap, 'session'>): void {
     if (gap.to !== undefined) {
       this.#next = gap.to + 1
       this.received = gap.to
     }
     this.#queue.push({ ...gap, session: this.#session })
+    if (gap.to !== undefined) this.#checkWaiting()
   }
 
   /** Hands over what can be handed over. */
@@ -187,6 +186,15 @@ export class Inflow {
     return this.#queue.length - this.#former
   }
 
+  /** What is acknowledged on receipt may wait here once more, see {@link #acknowledgeReceived}. */
+  get #windows(): number {
+    return this.#acknowledgesOnReceipt ? 2 : 1
+  }
+
+  #checkWaiting(): void {
+    if (this.#waiting > this.#windows * this.#options.window.messages) throw exceeded()
+  }
+
   get #acknowledgesOnReceipt(): boolean {
     return this.#options.acknowledge === 'received'
   }
@@ -202,3 +210,5 @@ export class Inflow {
     return this.retryAt === Infinity ? -Infinity : this.retryAt
   }
 }
+
+const exceeded = (): Violation => new Violation(CloseCode.tooLarge, 'window exceeded')
