@@ -4,13 +4,14 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { HostReadings } from './host-readings.js'
-import { ReadingsServer } from './readings-server.js'
-import { Stage } from './stage.js'
+import { Visitors } from './visitors.js'
 
 /** @import { IncomingMessage, ServerResponse } from 'node:http' */
+/** @import { Visitor } from './visitors.js' */
 
 const DEFAULT_PORT = 4747
-const MAX_WATCHERS = 50
+const MAX_BODY_BYTES = 4_096
+const MAX_NOTE_LENGTH = 200
 const TYPES = {
   html: 'text/html',
   css: 'text/css',
@@ -22,8 +23,8 @@ const TYPES = {
 const FILES = [
   [/^\/$/, './public/index.html'],
   [/^\/([a-z-]+\.(?:css|js|svg))$/, './public/$1'],
-  // The package as it is published: the page needs no bundler.
-  [/^\/heartline\/([a-z-]+\.js(?:\.map)?)$/, '../dist/$1'],
+  // The package as it is published, with the files that its entries share: the page needs no bundler.
+  [/^\/heartline\/([a-z0-9-]+\.js(?:\.map)?)$/, '../dist/$1'],
 ]
 
 /** A browser takes an import map only from the page itself, and then only if it is known to be ours. */
@@ -36,9 +37,7 @@ const isLocal = (/** @type {string | undefined} */ origin) =>
   origin === undefined || (origin.startsWith('http://') && hosts.has(origin.slice('http://'.length)))
 
 const readings = new HostReadings()
-const stage = new Stage(new ReadingsServer(readings, isLocal))
-/** @type {Set<ServerResponse>} Pages that are told the state of the stage (server-sent events). */
-const watchers = new Set()
+const visitors = new Visitors(readings, isLocal)
 const http = createServer((request, response) => {
   handle(request, response).catch((error) => {
     console.error(error)
@@ -46,12 +45,9 @@ const http = createServer((request, response) => {
   })
 })
 
-await stage.start()
 const port = await listen()
 for (const name of ['127.0.0.1', 'localhost']) hosts.add(`${name}:${port}`)
-const tellAll = () => watchers.forEach(tell)
-stage.onChange(tellAll)
-const heartbeat = setInterval(tellAll, 500)
+const heartbeat = setInterval(() => visitors.tick(), 500)
 console.log(`heartline demo: http://127.0.0.1:${port} (Ctrl-C ends it)`)
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, stop)
@@ -91,13 +87,67 @@ async function handle(request, response) {
   const [pattern, file] = FILES.find(([pattern]) => pattern.test(pathname)) ?? []
   if (pattern && file && (method === 'GET' || method === 'HEAD'))
     return sendFile(response, pathname.replace(pattern, file))
-  if (pathname === '/api/state' && method === 'GET') return sendState(response)
-  if (pathname === '/api/watch' && method === 'GET') return watch(response)
-  const [, name] = /^\/api\/([a-z-]+)$/.exec(pathname) ?? []
-  if (name === undefined || !Object.hasOwn(stage.actions, name)) return answer(response, 404, 'Not found.')
+  if (pathname === '/api/visit') return method === 'POST' ? visit(response) : answer(response, 405, 'Use POST.')
+  const [, id = '', name = ''] = /^\/api\/([0-9a-f-]{36})\/([a-z-]+)$/.exec(pathname) ?? []
+  const visitor = visitors.get(id)
+  if (!visitor) return answer(response, 404, 'Not found.')
+  if (name === 'watch' && method === 'GET')
+    return visitor.watch(response) || answer(response, 503, 'Watched too often.')
   if (method !== 'POST') return answer(response, 405, 'Use POST.')
-  stage.actions[/** @type {keyof typeof stage.actions} */ (name)]()
-  sendState(response)
+  await act(visitor, name, request, response)
+}
+
+/**
+ * A page begins. Another tab is another visitor, also if the browser made it by duplicating the first one.
+ *
+ * @param {ServerResponse} response
+ */
+async function visit(response) {
+  const visitor = await visitors.add()
+  if (visitor) sendJson(response, visitor.state())
+  else answer(response, 503, 'Too many pages.')
+}
+
+/**
+ * @param {Visitor} visitor
+ * @param {string} name
+ * @param {IncomingMessage} request
+ * @param {ServerResponse} response
+ */
+async function act(visitor, name, request, response) {
+  const { actions } = visitor.stage
+  if (name === 'leave') {
+    await visitors.remove(visitor)
+    answer(response, 200, 'Bye.')
+  } else if (name === 'notify') {
+    const note = asNote(await readBody(request))
+    if (note) sendJson(response, visitor.stage.notify(note))
+    else answer(response, 400, `Expected a note: a number and at most ${MAX_NOTE_LENGTH} characters.`)
+  } else if (Object.hasOwn(actions, name)) {
+    actions[/** @type {keyof typeof actions} */ (name)]()
+    sendJson(response, visitor.state())
+  } else answer(response, 404, 'Not found.')
+}
+
+/** @param {IncomingMessage} request @returns {Promise<string>} the body, cut off where it is too long */
+async function readBody(request) {
+  let body = ''
+  for await (const chunk of request.setEncoding('utf8')) {
+    body += chunk
+    if (body.length > MAX_BODY_BYTES) break
+  }
+  return body
+}
+
+/** @param {string} body */
+function asNote(body) {
+  try {
+    const { id, text } = JSON.parse(body)
+    if (Number.isSafeInteger(id) && typeof text === 'string' && text.length <= MAX_NOTE_LENGTH) return { id, text }
+  } catch {
+    // No JSON.
+  }
+  return undefined
 }
 
 /**
@@ -108,38 +158,18 @@ async function sendFile(response, file) {
   const body = await readFile(new URL(file, import.meta.url)).catch(() => undefined)
   if (!body) return answer(response, 404, 'Not found.')
   const type = TYPES[/** @type {keyof typeof TYPES} */ (file.slice(file.lastIndexOf('.') + 1))]
-  const sockets = Object.values(stage.urls).join(' ')
   response.setHeader('content-type', `${type}; charset=utf-8`)
   response.setHeader(
     'content-security-policy',
-    `default-src 'self'; script-src 'self' ${importMapHash}; connect-src 'self' ${sockets}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+    `default-src 'self'; script-src 'self' ${importMapHash}; connect-src 'self' ws://127.0.0.1:*; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
   )
   response.end(body)
 }
 
-/** @param {ServerResponse} response */
-function sendState(response) {
+/** @param {ServerResponse} response @param {unknown} value */
+function sendJson(response, value) {
   response.setHeader('content-type', 'application/json')
-  response.end(JSON.stringify(state()))
-}
-
-/** @param {ServerResponse} response */
-function watch(response) {
-  if (watchers.size >= MAX_WATCHERS) return answer(response, 503, 'Too many pages.')
-  watchers.add(response)
-  response.once('close', () => watchers.delete(response))
-  response.setHeader('content-type', 'text/event-stream')
-  tell(response)
-}
-
-/** @param {ServerResponse} response */
-function tell(response) {
-  if (response.writableLength > 65_536) response.destroy()
-  else response.write(`data: ${JSON.stringify(state())}\n\n`)
-}
-
-function state() {
-  return { ...stage.snapshot(), latest: readings.latest?.n ?? 0 }
+  response.end(JSON.stringify(value))
 }
 
 /**
@@ -156,7 +186,7 @@ async function stop() {
   readings.stop()
   http.close()
   http.closeAllConnections()
-  await stage.stop()
+  await visitors.stop()
 }
 
 /** @param {string} message @returns {never} */

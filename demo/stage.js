@@ -1,21 +1,17 @@
 // @ts-check
-import { randomUUID } from 'node:crypto'
 import { faultProxy } from 'heartline/testing'
+import { COLUMNS } from './readings-server.js'
 
-/** @import { ReadingsServer } from './readings-server.js' */
+/** @import { Note, ReadingsServer } from './readings-server.js' */
 
-/** The columns of the page; each has a fault proxy of its own, so that what one client does cannot disturb the other. */
-const COLUMNS = /** @type {const} */ (['ordinary', 'reconnecting'])
-/** How many past faults are kept for pages that look away or come late. */
+/** How many past faults are kept for pages that look away. */
 const MAX_FAULTS = 20
 
 /**
- * Everything between the page and the readings: one fault proxy per column, the faults that are in force, and what
- * happened last. There is one stage for all tabs: a fault meets all of them, and each measures for itself.
+ * Everything between one visitor's page and the readings: a fault proxy for each column, so that what one client does
+ * cannot disturb the others, the faults that are in force, and what happened last.
  */
 export class Stage {
-  /** Tells a page that outlived the process to load itself again. */
-  #bootId = randomUUID()
   #server
   /** @type {Record<string, Awaited<ReturnType<typeof faultProxy>>>} */
   #proxies = {}
@@ -30,6 +26,7 @@ export class Stage {
   /** @param {ReadingsServer} server */
   constructor(server) {
     this.#server = server
+    server.onArrival(() => this.#onChange())
   }
 
   async start() {
@@ -38,15 +35,13 @@ export class Stage {
   }
 
   async stop() {
-    this.#server.stop()
+    await this.#server.stop()
     await Promise.all(this.#all.map((proxy) => proxy.close()))
   }
 
-  /** The WebSocket address of each column. */
-  get urls() {
-    return Object.fromEntries(
-      Object.entries(this.#proxies).map(([column, { port }]) => [column, `ws://127.0.0.1:${port}`]),
-    )
+  /** Whether any of the visitor's connections is there, as far as anybody knows. */
+  get isConnected() {
+    return this.#server.connections > 0
   }
 
   /** @param {() => void} listener */
@@ -58,12 +53,13 @@ export class Stage {
   snapshot() {
     const now = performance.now()
     return {
-      bootId: this.#bootId,
-      urls: this.urls,
+      urls: Object.fromEntries(COLUMNS.map((column) => [column, `${this.#proxies[column]?.url}/${column}`])),
       cable: this.#cable,
       serverIsUp: this.#server.isUp,
       faults: this.#faults.map(({ id, kind, at }) => ({ id, kind, ageMs: Math.round(now - at) })),
-      guard: { connections: this.#server.connections, ghosts: this.#server.ghosts },
+      connections: this.#server.connections,
+      ghosts: this.#server.ghosts,
+      arrivals: this.#server.arrivals,
     }
   }
 
@@ -78,15 +74,20 @@ export class Stage {
       for (const proxy of this.#all) proxy.reset()
       this.#happened('cut')
     },
-    restart: () => {
+    'go-away': () => {
       if (!this.#server.isUp) return
-      this.#server.restart((port) => {
+      this.#server.goAway((port) => {
         for (const proxy of this.#all) proxy.retarget(port)
         this.#happened('serverBack')
       })
-      this.#happened('restart')
+      this.#happened('away')
     },
     heal: () => this.#setCable('in'),
+  }
+
+  /** The server sends the visitor's own words to the page, on all columns. @param {Note} note */
+  notify(note) {
+    return this.#server.notify(note)
   }
 
   get #all() {

@@ -2,10 +2,15 @@
 import { niceScale } from './chart.js'
 import { Column } from './column.js'
 import { guide } from './guide.js'
+import { Notes } from './notes.js'
 import { connectByRecipe } from './recipe.js'
 import { connectByHeartline } from './reconnecting.js'
+import { connectSession } from './session.js'
 import { StageClient } from './stage-client.js'
-import { watchedWebSocket } from './watched-websocket.js'
+import { PLAIN, SESSION, watchedWebSocket } from './watched-websocket.js'
+import { count } from './words.js'
+
+/** @typedef {{ reading?: import('./track.js').Reading, note?: { id: number, text: string } }} Message */
 
 /** In this time the chart moves by about one pixel, and a running figure by one digit. */
 const RENDER_MS = 100
@@ -16,21 +21,33 @@ const marks = []
 const ordinary = new Column({
   id: 'ordinary',
   title: 'Ordinary WebSocket',
-  subtitle: 'The usual recipe: ping, wait, close(), connect again in onclose',
+  subtitle: 'The usual recipe: ping, wait, close, connect again.',
   source: 'recipe.js',
   marks,
 })
 const reconnecting = new Column({
   id: 'reconnecting',
   title: 'ReconnectingWebSocket',
-  subtitle: 'heartline: the same heartbeat, but it does not wait for the dead',
+  subtitle: 'heartline here only: soon back, but the hole stays.',
   source: 'reconnecting.js',
   marks,
 })
-const columns = [ordinary, reconnecting]
+const session = new Column({
+  id: 'session',
+  title: 'Session',
+  subtitle: 'heartline at both ends: soon back, and nothing lost.',
+  source: 'session.js',
+  keepsReadings: true,
+  marks,
+})
+const columns = [ordinary, reconnecting, session]
 byTestId('columns').append(...columns.map(({ element }) => element))
+byTestId('summary').append(...columns.map(({ summary }) => summary))
 
-const snapshot = await StageClient.load()
+const snapshot = await StageClient.visit().catch((error) => {
+  byTestId('guide').textContent = `The demo’s server says: ${error.message}`
+  throw error
+})
 const stage = new StageClient(snapshot, ({ kind, at, pathWorks, pathWorked }) => {
   marks.push({ kind, at })
   if (marks.length > MAX_MARKS) marks.shift()
@@ -39,20 +56,77 @@ const stage = new StageClient(snapshot, ({ kind, at, pathWorks, pathWorked }) =>
     else if (pathWorks && !pathWorked) track.healed(kind, at)
   }
 })
+const notes = new Notes(Object.fromEntries(columns.map(({ id, track }) => [id, track])))
 
-// The names of the columns are those of the server's proxies.
-const urls = /** @type {{ ordinary: string, reconnecting: string }} */ (snapshot.urls)
-const ignoreReading = () => {}
-connectByRecipe(urls.ordinary, ignoreReading, watchedWebSocket(ordinary.track))
-const socket = connectByHeartline(urls.reconnecting, ignoreReading, watchedWebSocket(reconnecting.track))
+// The names of the columns are those of the server.
+const urls = /** @type {{ ordinary: string, reconnecting: string, session: string }} */ (snapshot.urls)
+const recipe = connectByRecipe(urls.ordinary, receiver(ordinary), watchedWebSocket(ordinary.track, PLAIN))
+const socket = connectByHeartline(
+  urls.reconnecting,
+  receiver(reconnecting),
+  watchedWebSocket(reconnecting.track, PLAIN),
+)
+socket.addEventListener('statechange', ({ inDoubt, unsent }) => {
+  for (const data of [...inDoubt, ...unsent]) notes.handedBack('reconnecting', noteId(data))
+})
 reconnecting.says = () => socket.state.toUpperCase()
+
+/** What the session told. */
+const told = { resumed: 0, replaysLeft: 0, notesAgain: 0, trouble: '' }
+const mySession = connectSession(urls.session, sessionMessage, watchedWebSocket(session.track, SESSION))
+mySession.on('resumed', ({ sent, received }) => {
+  told.resumed++
+  told.replaysLeft = received
+  told.notesAgain += sent
+})
+mySession.on('latency', ({ latencyMs }) => (session.track.latencyMs = latencyMs))
+mySession.on('gap', ({ reason }) => (told.trouble = `The session reports a gap: ${reason}.`))
+mySession.on('superseded', () => (told.trouble = 'Another client has taken the session over.'))
+mySession.on('error', ({ message }) => (told.trouble = message))
+mySession.on('lost', ({ messages }) => {
+  for (const { data } of messages) notes.handedBack('session', noteId(data))
+})
+session.says = () => mySession.state.toUpperCase()
+session.remark = () => told.trouble || whatCameAgain()
 
 const buttons = /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll('button[data-action]'))
 for (const button of buttons) button.addEventListener('click', () => void act(button))
+const input = /** @type {HTMLInputElement} */ (byTestId('message'))
+byTestId('composer').addEventListener('submit', (event) => {
+  event.preventDefault()
+  const isToServer = /** @type {SubmitEvent} */ (event).submitter !== byTestId('send-to-page')
+  void send(input.value.trim(), isToServer)
+  // What is typed next replaces it.
+  if (document.activeElement === input) input.select()
+})
 
 setInterval(render, RENDER_MS)
 // A page that comes back from the back/forward cache has been dead for longer than anybody pulled a cable.
 addEventListener('pageshow', ({ persisted }) => persisted && location.reload())
+
+/** @param {Column} column @returns {(message: Message) => void} */
+function receiver({ id, track }) {
+  return ({ reading, note }) => {
+    if (reading) track.read(reading, false, performance.now())
+    if (note) notes.arrivedHere(id, note.id)
+  }
+}
+
+/** @param {Message} message */
+function sessionMessage({ reading, note }) {
+  const isReplay = told.replaysLeft > 0
+  if (isReplay) told.replaysLeft--
+  if (reading) session.track.read(reading, isReplay, performance.now())
+  if (note) notes.arrivedHere('session', note.id)
+  if (note && isReplay) told.notesAgain++
+}
+
+function whatCameAgain() {
+  if (!told.resumed) return ''
+  const { replayed } = session.track
+  const messages = told.notesAgain ? `, ${count(told.notesAgain, 'message')}` : ''
+  return `Resumed ${told.resumed}×, replayed ${count(replayed, 'reading')}${messages}.`
+}
 
 /** @param {HTMLButtonElement} button */
 async function act(button) {
@@ -61,11 +135,49 @@ async function act(button) {
   render()
 }
 
+/** Sends what was typed by all columns. @param {string} text @param {boolean} isToServer */
+async function send(text, isToServer) {
+  if (!text) return
+  const note = notes.add(text, isToServer, performance.now())
+  const { id } = note
+  if (isToServer) {
+    const data = JSON.stringify({ note: { id, text } })
+    notes.sent(note, 'ordinary', recipe.send(data))
+    // What is not sent at once is held.
+    if (socket.readyState === WebSocket.OPEN) notes.sent(note, 'reconnecting', true)
+    socket.send(data)
+    await sendBySession(data)
+  } else {
+    const connections = await stage.notify({ id, text })
+    for (const [column, number] of Object.entries(connections)) notes.sent(note, column, number > 0)
+  }
+  render()
+}
+
+/** How long the server takes to accept it is the session's round trip. @param {string} data */
+async function sendBySession(data) {
+  const sentAt = performance.now()
+  const { connection } = session.track
+  try {
+    await mySession.send(data)
+  } catch {
+    // The event `lost` hands it back.
+    return
+  }
+  if (connection === session.track.connection) session.track.latencyMs = performance.now() - sentAt
+}
+
+/** @param {unknown} data */
+function noteId(data) {
+  return JSON.parse(String(data)).note.id
+}
+
 function render() {
   const now = performance.now()
-  const scaleMs = niceScale(columns.map(({ track }) => track))
-  for (const column of columns) column.render(now, stage, scaleMs)
-  const isPressed = { pull: stage.cable === 'out', 'one-way': stage.cable === 'oneWay', restart: !stage.serverIsUp }
+  const scale = niceScale(columns.map(({ track }) => track))
+  notes.arrivedThere(stage.arrivals)
+  for (const column of columns) column.render(now, stage, notes, scale)
+  const isPressed = { pull: stage.cable === 'out', 'one-way': stage.cable === 'oneWay', 'go-away': !stage.serverIsUp }
   for (const button of buttons) {
     const action = button.dataset['action']
     if (action && action in isPressed)
@@ -73,9 +185,9 @@ function render() {
     // Not `disabled`, which would take the focus away from who has just pressed it.
     if (action === 'heal') button.setAttribute('aria-disabled', String(stage.cable === 'in'))
   }
-  write('guide', guide(stage, { ordinary: ordinary.track, reconnecting: reconnecting.track }))
-  write('guard-connections', String(stage.guard.connections))
-  write('guard-ghosts', String(stage.guard.ghosts))
+  write('guide', guide(stage, { ordinary: ordinary.track, reconnecting: reconnecting.track, session: session.track }))
+  write('server-connections', String(stage.connections))
+  write('server-ghosts', String(stage.ghosts))
   byTestId('gone').hidden = stage.isReachable
 }
 

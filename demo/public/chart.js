@@ -2,15 +2,15 @@
 import { WINDOW_MS } from './track.js'
 import { FAULTS } from './words.js'
 
-/** @import { Track } from './track.js' */
+/** @import { Point, Track } from './track.js' */
 
 const MARKS_HEIGHT = 18
-const TICKS_HEIGHT = 14
+const BEATS_HEIGHT = 16
 const AXIS_HEIGHT = 18
-const AXIS_WIDTH = 50
+const AXIS_WIDTH = 40
 const RIGHT = 6
 
-/** The last minute of one column on a canvas: latency of the heartbeats, readings, outages, and what was done. */
+/** The last minute of one column on a canvas: the readings that came in, heartbeats, outages, and what was done. */
 export class Chart {
   #canvas
   #context
@@ -20,7 +20,7 @@ export class Chart {
   #height = 0
   /** @type {Record<string, string>} */
   #colours = {}
-  #scaleMs = 1
+  #scale = 1
 
   /**
    * @param {HTMLCanvasElement} canvas
@@ -37,9 +37,9 @@ export class Chart {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#readColours())
   }
 
-  /** @param {number} now @param {number} scaleMs the latency at the top, from {@link niceScale} */
-  draw(now, scaleMs) {
-    this.#scaleMs = scaleMs
+  /** @param {number} now @param {number} scale the share of the processors at the top, from {@link niceScale} */
+  draw(now, scale) {
+    this.#scale = scale
     const context = this.#context
     const ratio = devicePixelRatio
     context.setTransform(ratio, 0, 0, ratio, 0, 0)
@@ -64,12 +64,12 @@ export class Chart {
     this.#canvas.width = Math.round(width * devicePixelRatio)
     this.#canvas.height = Math.round(height * devicePixelRatio)
     this.#readColours()
-    this.draw(performance.now(), this.#scaleMs)
+    this.draw(performance.now(), this.#scale)
   }
 
   #readColours() {
     const style = getComputedStyle(this.#canvas)
-    for (const name of ['ink', 'muted', 'line', 'good', 'warn', 'bad', 'tick', 'card']) {
+    for (const name of ['ink', 'muted', 'line', 'good', 'warn', 'bad', 'tick', 'again', 'card']) {
       this.#colours[name] = style.getPropertyValue('--' + name).trim()
     }
   }
@@ -80,12 +80,12 @@ export class Chart {
   }
 
   get #bottom() {
-    return this.#height - AXIS_HEIGHT - TICKS_HEIGHT - 8
+    return this.#height - AXIS_HEIGHT - BEATS_HEIGHT
   }
 
-  /** @param {number} latencyMs */
-  #y(latencyMs) {
-    return this.#bottom - (latencyMs / this.#scaleMs) * (this.#bottom - MARKS_HEIGHT - 6)
+  /** @param {number} ratio */
+  #y(ratio) {
+    return this.#bottom - (ratio / this.#scale) * (this.#bottom - MARKS_HEIGHT - 6)
   }
 
   #drawGrid() {
@@ -97,12 +97,12 @@ export class Chart {
     context.textBaseline = 'middle'
     context.textAlign = 'right'
     for (const share of [0, 0.5, 1]) {
-      const y = Math.round(this.#y(share * this.#scaleMs)) + 0.5
+      const y = Math.round(this.#y(share * this.#scale)) + 0.5
       context.beginPath()
       context.moveTo(AXIS_WIDTH, y)
       context.lineTo(this.#width - RIGHT, y)
       context.stroke()
-      context.fillText(share ? `${share * this.#scaleMs} ms` : '0', AXIS_WIDTH - 6, y)
+      if (share !== 0.5) context.fillText(share ? `${Math.round(this.#scale * 100)} %` : '0', AXIS_WIDTH - 6, y)
     }
     context.textBaseline = 'alphabetic'
     const seconds = WINDOW_MS / 1_000
@@ -128,20 +128,47 @@ export class Chart {
     const x = this.#x(from, now)
     const width = Math.max(1.5, this.#x(to, now) - x)
     context.fillStyle = colour
-    context.globalAlpha = 0.16
+    context.globalAlpha = 0.14
     context.fillRect(x, MARKS_HEIGHT, width, this.#height - MARKS_HEIGHT - AXIS_HEIGHT)
     context.globalAlpha = 0.9
     context.fillRect(x, MARKS_HEIGHT, width, 3)
     context.globalAlpha = 1
   }
 
-  /** @param {number} now */
+  /** A curve with holes where readings are missing; what was sent once more has another colour. @param {number} now */
   #drawReadings(now) {
+    /** @type {Point[]} */
+    let run = []
+    for (const point of this.#track.points) {
+      const last = run.at(-1)
+      if (last && (point.n !== last.n + 1 || point.isReplay !== last.isReplay)) {
+        // Without a hole between them, the curves meet.
+        if (point.n === last.n + 1) run.push(point)
+        this.#drawRun(run, last.isReplay, now)
+        run = []
+      }
+      run.push(point)
+    }
+    this.#drawRun(run, run.at(-1)?.isReplay ?? false, now)
+  }
+
+  /** @param {Point[]} run @param {boolean} isReplay @param {number} now */
+  #drawRun(run, isReplay, now) {
+    const [first] = run
+    const last = run.at(-1)
+    if (!first || !last) return
     const context = this.#context
-    const top = this.#height - AXIS_HEIGHT - TICKS_HEIGHT
-    context.fillStyle = this.#colours['tick']
-    context.globalAlpha = 0.75
-    for (const at of this.#track.frames) context.fillRect(this.#x(at, now), top, 1, TICKS_HEIGHT - 3)
+    const { tick, again } = this.#colours
+    context.fillStyle = context.strokeStyle = isReplay ? again : tick
+    context.lineWidth = 1.6
+    context.lineJoin = 'round'
+    context.beginPath()
+    for (const { at, cpuRatio } of run) context.lineTo(this.#x(at, now), this.#y(cpuRatio))
+    context.stroke()
+    context.lineTo(this.#x(last.at, now), this.#bottom)
+    context.lineTo(this.#x(first.at, now), this.#bottom)
+    context.globalAlpha = isReplay ? 0.35 : 0.2
+    context.fill()
     context.globalAlpha = 1
   }
 
@@ -149,41 +176,28 @@ export class Chart {
   #drawBeats(now) {
     const context = this.#context
     const { good, bad, muted, card } = this.#colours
-    context.strokeStyle = good
-    context.lineWidth = 1.5
-    context.beginPath()
-    let last
-    for (const beat of this.#track.beats) {
-      if (beat.latencyMs === undefined) continue
-      const x = this.#x(beat.at, now)
-      const y = this.#y(beat.latencyMs)
-      if (last === beat.connection) context.lineTo(x, y)
-      else context.moveTo(x, y)
-      last = beat.connection
-    }
-    context.stroke()
+    const y = this.#bottom + BEATS_HEIGHT / 2
     for (const { at, latencyMs, isLost } of this.#track.beats) {
       const x = this.#x(at, now)
       if (latencyMs !== undefined) {
-        circle(context, x, this.#y(latencyMs), 3)
+        circle(context, x, y, 2.5)
         context.fillStyle = good
         context.fill()
       } else if (isLost) {
-        const y = this.#y(0) - 8
         context.strokeStyle = bad
-        context.lineWidth = 2
+        context.lineWidth = 1.8
         context.beginPath()
-        context.moveTo(x - 4, y - 4)
-        context.lineTo(x + 4, y + 4)
-        context.moveTo(x + 4, y - 4)
-        context.lineTo(x - 4, y + 4)
+        context.moveTo(x - 3.5, y - 3.5)
+        context.lineTo(x + 3.5, y + 3.5)
+        context.moveTo(x + 3.5, y - 3.5)
+        context.lineTo(x - 3.5, y + 3.5)
         context.stroke()
       } else {
-        circle(context, x, this.#y(0) - 8, 3.5)
+        circle(context, x, y, 3)
         context.fillStyle = card
         context.fill()
         context.strokeStyle = muted
-        context.lineWidth = 1.5
+        context.lineWidth = 1.4
         context.stroke()
       }
     }
@@ -232,10 +246,9 @@ export class Chart {
  * @param {Track[]} tracks
  */
 export function niceScale(tracks) {
-  const mostMs = Math.max(...tracks.flatMap(({ beats }) => beats.map(({ latencyMs = 0 }) => latencyMs)), 0)
-  for (let power = 1; ; power *= 10) {
-    for (const step of [4, 10, 20]) if (mostMs <= step * power) return step * power
-  }
+  let most = 0
+  for (const { points } of tracks) for (const { cpuRatio } of points) most = Math.max(most, cpuRatio)
+  return [0.1, 0.2, 0.5].find((scale) => most <= scale) ?? 1
 }
 
 /** @param {CanvasRenderingContext2D} context @param {number} x @param {number} y @param {number} radius */

@@ -1,47 +1,45 @@
 // @ts-check
-import { ATTEMPT_HINT, CLOSE_HINT, duration } from './words.js'
+import { ATTEMPT_HINT, CLOSE_HINT, count } from './words.js'
 
 /** @import { StageClient } from './stage-client.js' */
-/** @import { Outage, Track } from './track.js' */
+/** @import { Track } from './track.js' */
+
+/** @typedef {{ ordinary: Track, reconnecting: Track, session: Track }} Tracks */
 
 /**
  * Tells in a sentence or two what one is looking at, and what to do next. No running numbers: it is read aloud.
  *
  * @param {StageClient} stage
- * @param {{ ordinary: Track, reconnecting: Track }} tracks
+ * @param {Tracks} tracks
  */
-export function guide(stage, { ordinary, reconnecting }) {
-  const left = ordinary.trouble
-  const right = reconnecting.trouble
+export function guide(stage, tracks) {
+  const { ordinary, reconnecting, session } = tracks
   if (!stage.isReachable) return 'The demo’s server has gone.'
-  if (stage.cable !== 'in')
-    return left || right ? whileBroken(stage, ordinary, reconnecting) : 'The cable is out. Heal it to begin.'
-  if (!stage.serverIsUp) return 'The server is away, and both were told: a server that stops says so.'
-  if (left && right) return 'Now it works again. Which one is back first?'
-  if (left) return `ReconnectingWebSocket is back. The ordinary one ${ordinaryState(ordinary)}.`
-  if (right) return 'The ordinary one is back, and ReconnectingWebSocket is on its way.'
-  return whileWell(ordinary, reconnecting)
+  const isAnyInTrouble = ordinary.trouble || reconnecting.trouble || session.trouble
+  if (stage.cable !== 'in') return isAnyInTrouble ? whileBroken(stage, tracks) : 'The cable is out. Heal it to begin.'
+  if (!stage.serverIsUp) return 'The server is away, and all were told: a server that stops says so.'
+  if (ordinary.trouble && !reconnecting.trouble && !session.trouble)
+    return `The other two are back, and the session got all that it had missed. The ordinary one ${ordinaryState(ordinary)}.`
+  if (isAnyInTrouble) return 'Now it works again. Who is back first, and with what?'
+  return whileWell(tracks)
 }
 
-/** @param {StageClient} stage @param {Track} ordinary @param {Track} reconnecting */
-function whileBroken(stage, ordinary, reconnecting) {
+/** @param {StageClient} stage @param {Tracks} tracks */
+function whileBroken(stage, { ordinary, reconnecting, session }) {
   const isOneWay = stage.cable === 'oneWay'
-  const left = ordinary.trouble
-  const right = reconnecting.trouble
-  const hasLeftNoticed = left?.noticedAt !== undefined
-  const hasRightNoticed = right?.noticedAt !== undefined
-  if (!hasLeftNoticed && !hasRightNoticed) {
+  const haveNoticed = [reconnecting, session].every(({ trouble }) => trouble?.noticedAt !== undefined)
+  if (!haveNoticed) {
+    if (ordinary.trouble?.noticedAt !== undefined) return 'They begin to notice. Send a message now.'
     return isOneWay
-      ? 'The server hears nothing of this page, but its readings still come in: both sockets say OPEN.'
-      : 'The cable is out, and nobody was told: both sockets still say OPEN.'
+      ? 'The server hears nothing of this page, but its readings still come in: all three say OPEN.'
+      : 'The cable is out, and nobody was told: all three still say OPEN. Send a message now.'
   }
-  if (!hasRightNoticed) return `The ordinary one ${ordinaryState(ordinary)}. ReconnectingWebSocket is about to notice.`
-  const how = right?.wasTold
-    ? isOneWay
-      ? 'heartline’s guard() on the server heard nothing more and hung up, so ReconnectingWebSocket was told. It'
-      : 'ReconnectingWebSocket was told, and'
-    : 'ReconnectingWebSocket has noticed, has let go of the dead connection, and'
-  return `${how} tries new ones. The ordinary one ${ordinaryState(ordinary)}. Now heal it.`
+  const wereTold = reconnecting.trouble?.wasTold && session.trouble?.wasTold
+  const how =
+    wereTold && isOneWay
+      ? 'heartline’s side of the server heard nothing more and hung up. The two on the right'
+      : 'The two on the right have let go of the dead connection and'
+  return `${how} try new ones. The ordinary one ${ordinaryState(ordinary)}. Send a message, then heal.`
 }
 
 /** @param {Track} track */
@@ -52,27 +50,19 @@ function ordinaryState({ readyState }) {
   return readyState === 'OPEN' ? 'still says OPEN' : 'is about to try again'
 }
 
-/** @param {Track} ordinary @param {Track} reconnecting */
-function whileWell(ordinary, reconnecting) {
-  const left = ordinary.outage
-  const right = reconnecting.outage
-  if (ordinary.readyState !== 'OPEN' || reconnecting.readyState !== 'OPEN') return 'Connecting…'
-  if (!left || !right) return 'Both connections are alive. Pull the cable and watch.'
-  if (left.survivedAt !== undefined && right.survivedAt !== undefined) {
-    return 'That was too short to harm either of them. Give it some seconds.'
-  }
-  if (Math.abs(left.brokenAt - right.brokenAt) > 1_000) return 'Both are back. Try another fault.'
-  const leftMs = reopenMs(left)
-  const rightMs = reopenMs(right)
-  if (leftMs > rightMs + 5_000) {
-    return `Both are back: ReconnectingWebSocket ${duration(rightMs)} after it could be, the ordinary one ${duration(leftMs)}. Try another fault.`
-  }
-  return left.wasTold && right.wasTold
-    ? 'Both came back soon, since both were told. The hard case is the one in which nobody is told: pull the cable.'
-    : 'Both are back. Try another fault.'
-}
-
-/** @param {Outage} outage */
-function reopenMs({ reopenedAt = NaN, pathBackAt = NaN }) {
-  return reopenedAt - pathBackAt
+/** @param {Tracks} tracks */
+function whileWell({ ordinary, reconnecting, session }) {
+  const all = [ordinary, reconnecting, session]
+  if (all.some(({ readyState }) => readyState !== 'OPEN')) return 'Connecting…'
+  const outages = all.map(({ outage }) => outage)
+  if (outages.every((outage) => !outage))
+    return 'Three connections, all alive. Pull the cable, send a message, wait a moment, then heal.'
+  if (outages.every((outage) => outage?.survivedAt !== undefined))
+    return 'That was too short to harm any of them. Give it some seconds.'
+  const [first, second] = [ordinary.missedInAll, reconnecting.missedInAll]
+  if (session.missedInAll || !(first || second)) return 'All three are back. Try another fault.'
+  return (
+    `All three are back. The first missed ${count(first, 'reading')}, the second ${second}, both for good. ` +
+    'The session missed none: the server kept them and sent them again.'
+  )
 }

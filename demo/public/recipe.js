@@ -1,10 +1,10 @@
 import { INTERVAL_MS, RETRY_MS, TIMEOUT_MS } from './timing.js'
 
 /**
- * The left column: the usual recipe, as countless articles have it. Send a ping on a timer; if no pong comes, call
+ * The first column: the usual recipe, as countless articles have it. Send a ping on a timer; if no pong comes, call
  * close(); connect again in onclose. Nothing in it is made worse than it is found.
  */
-export function connectByRecipe(url, onReading, WebSocket = globalThis.WebSocket) {
+export function connectByRecipe(url, onMessage, WebSocket = globalThis.WebSocket) {
   let socket, pingTimer, pongTimer
 
   function connect() {
@@ -14,7 +14,7 @@ export function connectByRecipe(url, onReading, WebSocket = globalThis.WebSocket
     }
     socket.onmessage = ({ data }) => {
       if (data === 'pong') clearTimeout(pongTimer)
-      else onReading(JSON.parse(data))
+      else onMessage(JSON.parse(data))
     }
     socket.onclose = () => {
       clearInterval(pingTimer)
@@ -34,5 +34,13 @@ export function connectByRecipe(url, onReading, WebSocket = globalThis.WebSocket
     // onclose connects again: as soon as it is called.
   }
 
+  /** Returns whether there was a connection to send it by. */
+  function send(data) {
+    if (socket.readyState !== WebSocket.OPEN) return false
+    socket.send(data)
+    return true
+  }
+
   connect()
+  return { send }
 }

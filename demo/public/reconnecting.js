@@ -1,8 +1,8 @@
 import { ReconnectingWebSocket } from 'heartline/websocket'
 import { INTERVAL_MS, RETRY_MS, TIMEOUT_MS } from './timing.js'
 
-/** The right column: the same heartbeat at the same times, by heartline. */
-export function connectByHeartline(url, onReading, WebSocket = globalThis.WebSocket) {
+/** The second column: the same heartbeat at the same times, by heartline. The server needs no change. */
+export function connectByHeartline(url, onMessage, WebSocket = globalThis.WebSocket) {
   const socket = new ReconnectingWebSocket(url, [], {
     heartbeat: {
       message: 'ping',
@@ -14,6 +14,6 @@ export function connectByHeartline(url, onReading, WebSocket = globalThis.WebSoc
     reconnect: { minDelayMs: RETRY_MS, maxDelayMs: RETRY_MS },
     WebSocket,
   })
-  socket.onmessage = ({ data }) => onReading(JSON.parse(data))
+  socket.onmessage = ({ data }) => onMessage(JSON.parse(data))
   return socket
 }

@@ -3,12 +3,14 @@
 /**
  * What the server says of the stage.
  * @typedef {object} Snapshot
- * @property {string} bootId
- * @property {Record<string, string>} urls
+ * @property {string} visitor Who we are to the server. Another page is another visitor.
+ * @property {Record<string, string>} urls The WebSocket address of each column.
  * @property {'in' | 'out' | 'oneWay'} cable
  * @property {boolean} serverIsUp
  * @property {{ id: number, kind: string, ageMs: number }[]} faults
- * @property {{ connections: number, ghosts: number }} guard
+ * @property {number} connections
+ * @property {number} ghosts
+ * @property {Record<string, Record<number, number>>} arrivals How often each note has arrived at the server, by column.
  * @property {number} latest Number of the newest reading.
  *
  * Something that was done, with the time of this page's clock.
@@ -16,7 +18,7 @@
  */
 
 /**
- * Knows which faults are in force, for every tab the same, and does new ones. It talks plain HTTP, apart from the
+ * Knows which faults are in force between this page and its server, and does new ones. It talks plain HTTP, apart from the
  * connections that are being tested. A hidden page does not listen, since a browser opens only six connections to a
  * host; when it is seen again it is told what it missed.
  */
@@ -25,9 +27,12 @@ export class StageClient {
   cable = 'in'
   serverIsUp = true
   isReachable = true
-  guard = { connections: 0, ghosts: 0 }
+  connections = 0
+  ghosts = 0
   latest = 0
-  #bootId
+  /** @type {Snapshot['arrivals']} */
+  arrivals = {}
+  #path
   #lastFaultId = 0
   /** @type {EventSource | undefined} */
   #source
@@ -35,16 +40,20 @@ export class StageClient {
 
   /** @param {Snapshot} snapshot @param {(fault: Fault) => void} onFault */
   constructor(snapshot, onFault) {
-    this.#bootId = snapshot.bootId
+    this.#path = `/api/${snapshot.visitor}/`
     this.#lastFaultId = snapshot.faults.at(-1)?.id ?? 0
     this.#onFault = onFault
     this.#apply(snapshot)
     document.addEventListener('visibilitychange', () => this.#listen())
+    addEventListener('pagehide', () => navigator.sendBeacon(this.#path + 'leave'))
     this.#listen()
   }
 
-  static async load() {
-    return /** @type {Promise<Snapshot>} */ ((await fetch('/api/state')).json())
+  /** Becomes a visitor. @returns {Promise<Snapshot>} */
+  static async visit() {
+    const response = await fetch('/api/visit', { method: 'POST' })
+    if (!response.ok) throw new Error(await response.text())
+    return response.json()
   }
 
   /** Whether a new connection would work now. */
@@ -55,24 +64,49 @@ export class StageClient {
   /** @param {string} action */
   async act(action) {
     try {
-      this.#apply(await (await fetch('/api/' + action, { method: 'POST' })).json())
+      this.#apply(await this.#post(action))
     } catch {
       this.isReachable = false
     }
   }
 
+  /**
+   * Makes the server send us what was typed, on every column.
+   *
+   * @param {{ id: number, text: string }} note
+   * @returns {Promise<Record<string, number>>} how many connections it went into, for columns that count in connections
+   */
+  async notify(note) {
+    try {
+      return await this.#post('notify', JSON.stringify(note))
+    } catch {
+      this.isReachable = false
+      return {}
+    }
+  }
+
+  /** @param {string} name @param {string} [body] */
+  async #post(name, body) {
+    const response = await fetch(this.#path + name, { method: 'POST', ...(body !== undefined && { body }) })
+    if (!response.ok) throw new Error(await response.text())
+    return response.json()
+  }
+
   #listen() {
     this.#source?.close()
     if (document.hidden) return
-    this.#source = new EventSource('/api/watch')
-    this.#source.onmessage = ({ data }) => this.#apply(JSON.parse(data))
-    this.#source.onerror = () => (this.isReachable = false)
+    const source = new EventSource(this.#path + 'watch')
+    this.#source = source
+    source.onmessage = ({ data }) => this.#apply(JSON.parse(data))
+    source.onerror = () => {
+      this.isReachable = false
+      // It answers, but does not know us: it is another process, or we were away for very long.
+      if (source.readyState === EventSource.CLOSED) location.reload()
+    }
   }
 
   /** @param {Snapshot} snapshot */
-  #apply({ bootId, cable, serverIsUp, faults, guard, latest }) {
-    // Another process: its proxies have other ports.
-    if (bootId !== this.#bootId) return location.reload()
+  #apply({ cable, serverIsUp, faults, connections, ghosts, arrivals, latest }) {
     const now = performance.now()
     for (const { id, kind, ageMs } of faults) {
       if (id <= this.#lastFaultId) continue
@@ -81,14 +115,16 @@ export class StageClient {
       if (kind === 'heal') this.cable = 'in'
       if (kind === 'pull') this.cable = 'out'
       if (kind === 'oneWay') this.cable = 'oneWay'
-      if (kind === 'restart') this.serverIsUp = false
+      if (kind === 'away') this.serverIsUp = false
       if (kind === 'serverBack') this.serverIsUp = true
       this.#onFault({ kind, at: now - ageMs, pathWorks: this.pathWorks, pathWorked })
     }
     this.isReachable = true
     this.cable = cable
     this.serverIsUp = serverIsUp
-    this.guard = guard
+    this.connections = connections
+    this.ghosts = ghosts
+    this.arrivals = arrivals
     this.latest = Math.max(this.latest, latest)
   }
 }

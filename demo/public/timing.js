@@ -1,6 +1,6 @@
-// The times of both columns, much shorter than one would take in earnest, so that there is something to watch.
+// The times of all columns, much shorter than one would take in earnest, so that there is something to watch.
 
-/** From one ping to the next. */
+/** From one ping to the next; the session pings only when nothing else was heard. */
 export const INTERVAL_MS = 2_000
 /** For a ping to be answered; for heartline also to connect, to which the recipe gives no limit. */
 export const TIMEOUT_MS = 1_000

@@ -9,8 +9,18 @@ const LATE_NEWS_MS = 10_000
 const CLOCK_ERROR_MS = 200
 
 /**
+ * What the server says of its host five times a second.
+ * @typedef {object} Reading
+ * @property {number} n
+ * @property {number} at Wall-clock milliseconds.
+ * @property {number} cpuRatio
+ * @property {number} memoryRatio
+ *
+ * A reading that came in, and when it was made; `isReplay` if it was sent once more.
+ * @typedef {{ n: number, at: number, cpuRatio: number, isReplay: boolean }} Point
+ *
  * A heartbeat: `latencyMs` once it was answered.
- * @typedef {{ at: number, connection: number, latencyMs?: number, isLost?: boolean }} Beat
+ * @typedef {{ at: number, latencyMs?: number, isLost?: boolean }} Beat
  *
  * One time of trouble, with the instants at which things happened.
  * @typedef {object} Outage
@@ -33,20 +43,24 @@ export class Track {
   beganAt = 0
   /** @type {number | undefined} When the client gave the last connection or attempt up. */
   endedAt
-  /** @type {number | undefined} */
-  lastFrameAt
-  /** @type {any} The last reading. */
+  /** @type {Reading | undefined} The last one. */
   reading
   /** @type {number | undefined} */
   latencyMs
+  /** Readings that were passed over for good. */
   missedInAll = 0
+  /** Readings that came in although they had been there, or should have come earlier. */
+  repeated = 0
+  /** Readings that were sent once more. */
+  replayed = 0
   /** @type {Beat[]} */
   beats = []
-  /** @type {number[]} When readings came in. */
-  frames = []
+  /** @type {Point[]} */
+  points = []
   /** @type {Outage[]} Newest last. */
   outages = []
-  #connection = 0
+  /** Number of the current attempt or connection. */
+  connection = 0
   #wasOpen = false
   #hasEnded = false
 
@@ -61,6 +75,11 @@ export class Track {
     return outage && outage.reopenedAt === undefined && outage.survivedAt === undefined ? outage : undefined
   }
 
+  /** Whether a connection has been given up, or has closed. @param {number} connection */
+  isOver(connection) {
+    return connection < this.connection || this.#hasEnded
+  }
+
   /** What the newest WebSocket says of itself. */
   get readyState() {
     return ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'][this.socket?.readyState ?? 3]
@@ -70,7 +89,7 @@ export class Track {
   began(socket, now) {
     this.socket = socket
     this.beganAt = now
-    this.#connection++
+    this.connection++
     this.#wasOpen = this.#hasEnded = false
   }
 
@@ -83,16 +102,36 @@ export class Track {
 
   /** @param {WebSocket} socket @param {number} now */
   pinged(socket, now) {
-    if (socket === this.socket && !this.#hasEnded) this.beats.push({ at: now, connection: this.#connection })
+    if (socket === this.socket && !this.#hasEnded) this.beats.push({ at: now })
   }
 
-  /** @param {WebSocket} socket @param {string} data @param {number} now */
-  received(socket, data, now) {
-    if (socket !== this.socket) return
-    this.lastFrameAt = now
-    if (data === 'pong') this.#answered(now)
-    else this.#read(JSON.parse(data), now)
+  /** Something came in. @param {WebSocket} socket @param {boolean} isPong @param {number} now */
+  heard(socket, isPong, now) {
+    if (socket === this.socket && isPong) this.#answered(now)
     this.#forget(now)
+  }
+
+  /**
+   * The application was handed a reading.
+   *
+   * @param {Reading} reading @param {boolean} isReplay whether it was sent once more @param {number} now
+   */
+  read(reading, isReplay, now) {
+    const missed = this.reading ? reading.n - this.reading.n - 1 : 0
+    if (missed < 0) {
+      this.repeated++
+      return
+    }
+    this.missedInAll += missed
+    if (isReplay) this.replayed++
+    this.reading = reading
+    // Both clocks are this machine's.
+    const at = now - Math.max(0, Date.now() - reading.at)
+    this.points.push({ n: reading.n, at, cpuRatio: reading.cpuRatio, isReplay })
+    const { outage, trouble } = this
+    if (!outage || (!trouble && outage.missed !== undefined)) return
+    if (missed > 0) outage.missed = (outage.missed ?? 0) + missed
+    if (outage.reopenedAt !== undefined) outage.missed ??= 0
   }
 
   /**
@@ -156,18 +195,6 @@ export class Track {
     }
   }
 
-  /** @param {{ n: number }} reading @param {number} now */
-  #read(reading, now) {
-    const missed = this.reading ? reading.n - this.reading.n - 1 : 0
-    this.missedInAll += missed
-    this.reading = reading
-    this.frames.push(now)
-    const { outage, trouble } = this
-    if (!outage || (!trouble && outage.missed !== undefined)) return
-    if (missed > 0) outage.missed = (outage.missed ?? 0) + missed
-    if (outage.reopenedAt !== undefined) outage.missed ??= 0
-  }
-
   /** @param {Outage} outage */
   #add(outage) {
     this.outages.push(outage)
@@ -177,7 +204,7 @@ export class Track {
   /** @param {number} now */
   #forget(now) {
     const since = now - WINDOW_MS - 5_000
-    while (this.frames[0] !== undefined && this.frames[0] < since) this.frames.shift()
+    while (this.points[0] !== undefined && this.points[0].at < since) this.points.shift()
     while (this.beats[0] !== undefined && this.beats[0].at < since) this.beats.shift()
   }
 }

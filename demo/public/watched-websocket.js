@@ -3,13 +3,24 @@
 /** @import { Track } from './track.js' */
 
 /**
- * The browser's WebSocket, with everything that happens to it written down. Both columns are given one instead of
- * `WebSocket`, so that one instrument measures both and neither tells its own story.
+ * What a ping and its answer look like on the wire.
+ * @typedef {{ ping: string, isPong: (data: unknown) => boolean }} Heartbeats
+ */
+
+/** Of the first two columns; @type {Heartbeats} */
+export const PLAIN = { ping: 'ping', isPong: (data) => data === 'pong' }
+/** and of a session. @type {Heartbeats} */
+export const SESSION = { ping: 'P', isPong: (data) => data === 'Q' }
+
+/**
+ * The browser's WebSocket, with everything that happens to it written down. All columns are given one instead of
+ * `WebSocket`, so that one instrument measures them and none tells its own story.
  *
  * @param {Track} track
+ * @param {Heartbeats} heartbeats
  * @returns {typeof WebSocket}
  */
-export function watchedWebSocket(track) {
+export function watchedWebSocket(track, { ping, isPong }) {
   return class extends WebSocket {
     /**
      * @param {string | URL} url
@@ -19,14 +30,14 @@ export function watchedWebSocket(track) {
       super(url, protocols)
       track.began(this, performance.now())
       this.addEventListener('open', () => track.opened(this, performance.now()))
-      this.addEventListener('message', ({ data }) => track.received(this, data, performance.now()))
+      this.addEventListener('message', ({ data }) => track.heard(this, isPong(data), performance.now()))
       this.addEventListener('close', () => track.ended(this, true, performance.now()))
     }
 
-    /** @override @param {string} data */
+    /** @override @param {string | Blob | BufferSource} data */
     send(data) {
       super.send(data)
-      if (data === 'ping') track.pinged(this, performance.now())
+      if (data === ping) track.pinged(this, performance.now())
     }
 
     /** @override @param {number} [code] @param {string} [reason] */
