@@ -9,6 +9,7 @@ export default defineConfig({
     projects: [
       project('unit', 10_000),
       project('model', 120_000),
+      project('conformance', 120_000),
       project('integration', 60_000),
       project('browser', 120_000),
     ],

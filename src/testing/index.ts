@@ -1,4 +1,7 @@
 export { HeartlineError, type ErrorCode } from '../core/error.ts'
+export { ConformanceError, type ConformanceCase } from './conformance/conformance-case.ts'
+export { serverCases } from './conformance/server-cases.ts'
+export { serverCommands, type ServerSubject } from './conformance/server-subject.ts'
 export type { Direction, Fault, FaultKind, ScheduledFault } from './fault.ts'
 export {
   faultProxy,

@@ -1,0 +1,41 @@
+import { createServer, memoryStore } from '../../src/server/index.ts'
+import { serverCommands, type ServerSubject } from '../../src/testing/index.ts'
+
+const HANDSHAKE_TIMEOUT_MS = 500
+const INBOX_MESSAGES = 2_000
+
+/** What the raw clients say as `auth`. */
+const auth = { accepted: 'alice', other: 'bob', refused: 'nobody', later: 'later' }
+
+/** Our server, with the application that the cases ask for. */
+export async function serverUnderTest(): Promise<ServerSubject & AsyncDisposable> {
+  const heartbeat = { intervalMs: 200, timeoutMs: 200 }
+  const server = createServer({
+    port: 0,
+    heartbeat,
+    authenticate: ({ auth }) => {
+      if (auth === 'later') throw new Error('not now')
+      return typeof auth === 'string' && auth !== 'nobody' && auth
+    },
+    store: memoryStore({ maxMessages: INBOX_MESSAGES }),
+    limits: { handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS, maxMessageBytes: 100_000, maxPendingMessages: 1_500 },
+  })
+  server.on('error', () => {})
+  server.on('session', (session) => {
+    session.on('message', async ({ data }) => {
+      if (data === serverCommands.end) return void session.close()
+      if (data === serverCommands.wait) await new Promise((resolve) => setTimeout(resolve, 1_000))
+      await session.send(data)
+    })
+  })
+  const { port } = await server.listening
+  return {
+    url: `ws://127.0.0.1:${port}`,
+    heartbeat,
+    auth,
+    handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
+    inboxMessages: INBOX_MESSAGES,
+    drain: () => server.close({ drainMs: 1_000 }),
+    [Symbol.asyncDispose]: () => server.close(),
+  }
+}
