@@ -21,12 +21,12 @@ test(
     const faults: string[] = []
     let done = 0
     let frames = 0
-    let isOver = false
+    const over = new AbortController()
     let finish: () => void
     const finished = new Promise<void>((resolve) => (finish = resolve))
     const hostile = new HostileServer(run.seed, SLOTS, ({ slot, what, code, expected, frames: sent }: Outcome) => {
       // At the end all are cut off.
-      if (isOver) return
+      if (over.signal.aborted) return
       done++
       frames += sent
       codes.add(code)
@@ -48,14 +48,14 @@ test(
     await child.ready
     const before = (await child.ask('memory')) as MemoryReport
     const disturb = async (): Promise<void> => {
-      while (!isOver) await child.ask('trip')
+      while (!over.signal.aborted) await child.ask('trip')
     }
     const disturbed = disturb()
     await Promise.race([
       finished,
       child.exited.then(() => Promise.reject(new Error('The process of the clients has died.'))),
     ])
-    isOver = true
+    over.abort()
     await disturbed
     await child.ask('stop')
     hostile.close()

@@ -53,8 +53,9 @@ test('a client whose answers pile up, since the server does not read them, gives
     socket.send('D1,0 x')
   })
   class Full extends WebSocket {
-    override get bufferedAmount(): number {
-      return 65_537
+    constructor(url: string | URL, protocols?: string | string[]) {
+      super(url, protocols)
+      Object.defineProperty(this, 'bufferedAmount', { value: 65_537 })
     }
   }
   await using session = connect(server.url, { WebSocket: Full, closeTimeoutMs: 0 })
