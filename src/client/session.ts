@@ -25,9 +25,26 @@ import {
 } from './options.ts'
 
 /** A message on its way to the server, and the promise of its `send()`. */
-interface Sending extends Outgoing {
-  readonly resolve: () => void
-  readonly reject: (error: HeartlineError) => void
+class Sending implements Outgoing {
+  readonly data: Payload
+  wasSent = false
+  readonly promise: Promise<void>
+  resolve!: () => void
+  #reject!: (error: HeartlineError) => void
+
+  constructor(data: Payload) {
+    this.data = data
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  fail(code: ErrorCode, text: string): void {
+    // Who does not await a `send()` must not be ended by it; nothing that succeeds pays for this.
+    this.promise.catch(() => {})
+    this.#reject(new HeartlineError(code, text))
+  }
 }
 
 /** With more bytes than these waiting, a PONG tells nothing that they do not. @see PROTOCOL.md#ping */
@@ -140,16 +157,13 @@ export class Session {
    */
   send(data: string | ArrayBuffer | ArrayBufferView): Promise<void> {
     const payload = toPayload(data)
-    const promise = new Promise<void>((resolve, reject) => {
-      if (this.state === 'closing' || this.state === 'closed')
-        return reject(new HeartlineError('ERR_SESSION_CLOSED', 'The session is closed.'))
-      const message: Sending = { data: payload, wasSent: false, resolve, reject }
-      if (payload.length > this.#core.maxMessageBytes) return settle(message, 'tooLarge')
-      if (!this.#core.send(message))
-        reject(new HeartlineError('ERR_OUTBOX_FULL', `No room: ${this.pending} messages are not acknowledged.`))
-    })
-    promise.catch(() => {})
-    return promise
+    const message = new Sending(payload)
+    if (this.state === 'closing' || this.state === 'closed')
+      message.fail('ERR_SESSION_CLOSED', 'The session is closed.')
+    else if (payload.length > this.#core.maxMessageBytes) settle(message, 'tooLarge')
+    else if (!this.#core.send(message))
+      message.fail('ERR_OUTBOX_FULL', `No room: ${this.pending} messages are not acknowledged.`)
+    return message.promise
   }
 
   /**
@@ -357,5 +371,5 @@ export class Session {
 
 function settle(message: Sending, fate: Fate): void {
   if (fate === 'accepted') message.resolve()
-  else message.reject(new HeartlineError(...failures[fate]))
+  else message.fail(...failures[fate])
 }
