@@ -69,7 +69,7 @@ export interface ServerOptions<I extends Identity = Identity> {
     maxHelloBytes?: number
     /** Milliseconds from the upgrade to the WELCOME, `authenticate` included, 100 to 2147483647. @default 10000 */
     handshakeTimeoutMs?: number
-    /** Most sessions, connected or not, 1 to Infinity. @default Infinity */
+    /** Most sessions, connected or not, 1 to Infinity. @default 100000 */
     maxSessions?: number
     /** Most sessions of one subject, 1 to Infinity; the anonymous subject has no such limit. @default 100 */
     maxSessionsPerSubject?: number
@@ -102,7 +102,7 @@ export const serverLimitRules = {
   maxPendingBytes: [262_144, 1, 268_435_456],
   maxHelloBytes: [16_384, 256, 65_536],
   handshakeTimeoutMs: [10_000, 100, MAX_TIMER_MS],
-  maxSessions: [Infinity, 1, Infinity],
+  maxSessions: [100_000, 1, Infinity],
   maxSessionsPerSubject: [100, 1, Infinity],
 } as const
 

@@ -2,7 +2,7 @@ import type { ServerSession } from '../core/server-session.ts'
 import { HeartlineError } from '../core/error.ts'
 import type { Incoming } from '../core/inflow.ts'
 import { Emitter } from '../host/emitter.ts'
-import { now, report } from '../host/clock.ts'
+import { now } from '../host/clock.ts'
 import { toPayload } from '../host/payload.ts'
 import type { Payload } from '../protocol/frame.ts'
 import type { MaybePromise } from '../stores/store.ts'
@@ -227,6 +227,7 @@ export class Session<I extends Identity = Identity> {
     this.core.failed(now())
     const error = new HeartlineError('ERR_HANDLER', 'A message was not handled; it is delivered again.', { cause })
     if (this.#emitter.count('error')) this.emit('error', error)
-    else report(error)
+    // Not thrown, as a browser would: what a client sends must not end the process of all.
+    else process.emitWarning(error)
   }
 }
