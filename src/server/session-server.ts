@@ -30,7 +30,7 @@ import { Session, type SessionEnd, type SessionHost } from './session.ts'
 import { TimedWatch } from './timed-watch.ts'
 
 export interface ServerEventMap<I extends Identity> {
-  /** A client has begun a session. Add its listeners at once. */
+  /** A client has begun a session, or has come back to one that this process has not seen. Add its listeners at once. */
   session: Session<I>
   /** A connection was dead, and has been dropped. */
   ghost: { readonly session: Session<I> | undefined; readonly silenceMs: number }
@@ -321,7 +321,8 @@ export class SessionServer<I extends Identity = Identity> {
     if (isNew) this.#handshakeHost.creating--
     if (!session) {
       session = this.#begin(id, identity, attachment)
-      if (isNew) this.#emitter.emit('session', session)
+      // Also one that the store has kept and this process has not seen: the application needs it for its listeners.
+      this.#emitter.emit('session', session)
     }
     const core = session.core as OwnedSession<I>
     // The connection may have gone meanwhile: the attach counts all the same, and nobody is there.
