@@ -16,6 +16,7 @@ import { test } from './session-test.ts'
 declare global {
   var traffic: Traffic
   var told: ClientReport['told']
+  var states: object[]
 }
 
 describeInChromium('a storm', () => {
@@ -34,7 +35,11 @@ describeInChromium('a storm', () => {
           session.on('resumed', () => told.resumed++)
           session.on('gap', () => told.gaps++)
           session.on('lost', ({ messages }) => (told.lost += messages.length))
-          session.on('state', ({ state }) => state === 'open' && told.connections++)
+          globalThis.states = []
+          session.on('state', (event) => {
+            states.push({ ...event, pending: session.pending })
+            if (event.state === 'open') told.connections++
+          })
           globalThis.told = told
           globalThis.traffic = (globalThis as any).startTraffic(session, 'c', perSecond)
         },
@@ -45,6 +50,7 @@ describeInChromium('a storm', () => {
       await weather('Chromium', drawn, proxy, server, {
         stop: () => page.evaluate(() => traffic.stop()),
         report: () => page.evaluate(() => ({ ...traffic.report(), told })),
+        status: () => page.evaluate(() => ({ told, states: states.slice(-10) })),
       })
     },
   )

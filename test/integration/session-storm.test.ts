@@ -15,6 +15,10 @@ test(
       options: clientOptions,
     })
     await client.ready
-    await weather('Node', drawn, proxy, server, { stop: () => client.ask('stop'), report: () => client.ask('report') })
+    await weather('Node', drawn, proxy, server, {
+      stop: () => client.ask('stop'),
+      report: () => client.ask('report'),
+      status: () => client.ask('status'),
+    })
   },
 )

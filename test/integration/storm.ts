@@ -19,7 +19,9 @@ export const clientOptions = {
   reconnect: { minDelayMs: 20, maxDelayMs: 200 },
   outbox: { maxMessages: 20_000, maxBytes: 100_000_000 },
 }
-export const STORM_TIMEOUT_MS = DURATION_MS + 60_000
+export const STORM_TIMEOUT_MS = DURATION_MS + 90_000
+/** Long enough for any machine. */
+const SETTLE_MS = 30_000
 
 export interface Storm {
   readonly seed: number
@@ -53,6 +55,26 @@ export interface ClientReport extends TrafficReport {
   }
 }
 
+interface StormClient {
+  stop(): Promise<unknown>
+  report(): Promise<ClientReport>
+  /** For a test that fails. */
+  status(): Promise<unknown>
+}
+
+/** Once the weather is fair again, everything settles, or the test says how both ends are. */
+async function settled(what: string, promise: Promise<unknown>, server: Child, client: StormClient): Promise<void> {
+  let timer: ReturnType<typeof setTimeout>
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, SETTLE_MS, 'late')))
+  const first = await Promise.race([promise, late])
+  clearTimeout(timer!)
+  if (first !== 'late') return
+  const [ofServer, ofClient] = await Promise.all([server.ask('status'), client.status()])
+  throw new Error(
+    `Within ${SETTLE_MS} ms not settled: ${what}. Server: ${JSON.stringify(ofServer)}. Client: ${JSON.stringify(ofClient)}.`,
+  )
+}
+
 /**
  * Lets the faults loose on traffic that is under way, waits until all that was sent has settled, and judges both
  * directions by what the two applications have sent and got.
@@ -62,12 +84,12 @@ export async function weather(
   { seed, faults }: Storm,
   proxy: FaultProxy,
   server: Child,
-  client: { stop(): Promise<unknown>; report(): Promise<ClientReport> },
+  client: StormClient,
 ): Promise<void> {
   await proxy.play(faults)
   // The server's sends are kept when they are stored, so what the client has got is looked at when nothing is pending.
-  await Promise.all([client.stop(), server.ask('stop')])
-  await server.ask('drained')
+  await settled('all sends', Promise.all([client.stop(), server.ask('stop')]), server, client)
+  await settled('all deliveries', server.ask('drained'), server, client)
   const ofClient = await client.report()
   const { reports, stats } = (await server.ask('report')) as { reports: TrafficReport[]; stats: { resumed: number } }
   const [ofServer] = reports as [TrafficReport]
