@@ -46,7 +46,8 @@ test(
         done++
         frames += sent
         ;(code < 1_000 ? refused : codes).add(code)
-        if (code < 1_000) expect(code, what).toBe(400)
+        // 431: a HELLO that became too long for the headers.
+        if (code < 1_000) expect([400, 431], what).toContain(code)
         else expect(expected ?? documentedCodes, what).toContain(code)
         for (const message of received) {
           const text = String(message)
