@@ -82,6 +82,19 @@ interface Identity {
  * A {@link Connection} decides when there is a transport; it counts as open when the server's WELCOME is there. What the
  * application sends stays in the outbox until it is acknowledged. A number belongs to a message from the first time that it
  * goes into a transport, and to no other message of the session ever after.
+ *
+ * ```
+ *   start ──▶ connecting ── WELCOME ──▶ open ─────────────────────── BYE ───┐
+ *                ▲ due, wake             │ ended, hide                      │
+ *                └── waiting, suspended ◀┘                                  ▼
+ *                        │ close()                                       closing ──▶ closed
+ *                        ▼                                                  ▲           ▲
+ *             draining: the same four ──────── all is acknowledged: BYE ────┘           │
+ *                        └───────────────────── `closeTimeoutMs` ───────────────────────┤
+ *   any of them ──────────────── an end that is not worth another attempt ──────────────┘
+ * ```
+ *
+ * @see ARCHITECTURE.md#states-of-a-client-session
  */
 export class ClientSession<M extends Outgoing> {
   readonly connection: Connection
@@ -200,7 +213,9 @@ export class ClientSession<M extends Outgoing> {
 
   /** A WebSocket message came in. */
   received(now: number, message: Payload): void {
-    if (this.connection.readyState === 3) return
+    const { state } = this.connection
+    // There is no transport that it could have come over, or it is no longer listened to.
+    if (state !== 'connecting' && state !== 'open') return
     try {
       this.#take(now, decode(message))
     } catch (error) {
@@ -214,8 +229,9 @@ export class ClientSession<M extends Outgoing> {
     return this.#maxMessageBytes
   }
 
-  /** Takes a message, before `close()`. @returns whether there was room, or it waits for some */
+  /** Takes a message. @returns whether there was room, or it waits for some; `false` after `close()` */
   send(message: M): boolean {
+    if (this.#isEnding || this.connection.readyState > 1) return false
     if (this.#waiting.length || !this.#hasRoom(message)) {
       if (!this.#options.waitsForRoom) return false
       this.#waiting.push(message)
@@ -308,8 +324,7 @@ export class ClientSession<M extends Outgoing> {
   #take(now: number, frame: Frame): void {
     const { connection } = this
     if (connection.readyState !== 1) {
-      // While closing, nothing is taken any more; before the WELCOME, nothing else may come.
-      if (connection.readyState === 2) return
+      // Before the WELCOME, nothing else may come.
       if (frame.type === 'welcome') this.#welcome(now, frame.body)
       else if (frame.type === 'reject') {
         const { code, reason, retryAfterMs = 0 } = frame.body
@@ -323,8 +338,9 @@ export class ClientSession<M extends Outgoing> {
     this.#expectAt = Infinity
     switch (frame.type) {
       case 'data':
+        // All of the frame counts, or nothing.
+        if (frame.ack <= this.#outflow.sent) this.#inflow.take(frame.first, frame.payloads)
         this.#accept(frame.ack)
-        this.#inflow.take(frame.first, frame.payloads)
         this.#deliver(now)
         break
       case 'ack':
@@ -346,11 +362,14 @@ export class ClientSession<M extends Outgoing> {
       case 'goaway':
         this.#moveAt = Math.min(this.#moveAt, now + this.#effects.random() * frame.body.withinMs)
         break
-      case 'bye':
+      case 'bye': {
+        const wasEnding = this.#isEnding
         this.#accept(frame.ack)
         this.#isEnding = true
         this.#bye(now)
+        if (!wasEnding) this.#effects.changed()
         break
+      }
       case 'nack':
         break
       default:
@@ -370,6 +389,8 @@ export class ClientSession<M extends Outgoing> {
     if (!isPossible) throw new Violation(CloseCode.protocolError, 'impossible welcome')
     const isContinued = resumed && generation === former!.generation
     if (isContinued && last < this.#inflow.received) throw new Violation(CloseCode.protocolError, 'impossible welcome')
+    if (!isContinued && this.#inflow.isCrowded)
+      throw new Violation(CloseCode.tryLater, 'too much waits for the application')
     this.#identity = { session, token, generation }
     this.#maxMessageBytes = maxMessageBytes
     this.#moveAt = Infinity
@@ -479,7 +500,7 @@ export class ClientSession<M extends Outgoing> {
   #bye(now: number): void {
     if (this.connection.readyState !== 1) return
     this.#effects.transmit(encodeBye(this.#used, this.#inflow.acknowledged))
-    this.#endAt = Infinity
+    this.#endAt = this.#moveAt = Infinity
     if (this.connection.close(now)) this.#effects.closeTransport()
   }
 
