@@ -65,6 +65,24 @@ export interface ServerSessionOptions extends InflowOptions {
 }
 
 /**
+ * ```
+ *   start ──▶ detached ── attached ──▶ unconfirmed ── first frame ──▶ attached
+ *                ▲                                                       │ end()
+ *                │ connection gone                                       ▼
+ *   any with a connection                  byeSent ◀─ all acknowledged ─ ending
+ *                │ BYE comes
+ *                ▼
+ *             leaving ── all is handled, and the store knows ──▶ ended
+ *
+ *   any ── the store refuses a commit, since another process has the session ──▶ fenced
+ * ```
+ *
+ * @see ARCHITECTURE.md#states-of-a-server-session
+ */
+export type ServerSessionState =
+  'detached' | 'unconfirmed' | 'attached' | 'ending' | 'byeSent' | 'leaving' | 'ended' | 'fenced'
+
+/**
  * The server's end of a session: at most one connection, a place in the inbox, and what the client has sent.
  *
  * A new attach displaces the connection before it at once, whatever is known of that one. What the displaced one still
@@ -104,6 +122,8 @@ export class ServerSession<T> implements InflowEffects {
   #isByeSent = false
   /** What the client says is its last number. */
   #lastOfClient = Infinity
+  /** Why there is nothing more to come. */
+  #end: 'ended' | 'fenced' | undefined
 
   constructor(effects: ServerEffects<T>, options: ServerSessionOptions, id: string, attachment: Attachment) {
     this.id = id
@@ -115,6 +135,16 @@ export class ServerSession<T> implements InflowEffects {
     this.#asked = { attach: 0, accepted: attachment.accepted, acked: 0, isConfirmed: false }
     this.#inflow = new Inflow(this, options)
     this.#inflow.reset(id, attachment.accepted)
+  }
+
+  /** What it is doing. A session that has been left stays so until it ends, whoever attaches. */
+  get state(): ServerSessionState {
+    if (this.#end) return this.#end
+    if (this.transport === undefined) return 'detached'
+    if (this.#lastOfClient < Infinity) return 'leaving'
+    if (this.#isByeSent) return 'byeSent'
+    if (this.#isEnding) return 'ending'
+    return this.#isConfirmed ? 'attached' : 'unconfirmed'
   }
 
   /** Offset up to which the client has acknowledged the inbox. */
@@ -169,6 +199,10 @@ export class ServerSession<T> implements InflowEffects {
     token: string,
     reason?: GapReason,
   ): { readonly sent: number; readonly received: number } | undefined {
+    if (this.#end) {
+      if (transport !== undefined) this.#effects.closeTransport(transport, CloseCode.goingAway, 'the session is over')
+      return
+    }
     // Replies of the store may cross: the newest attach counts.
     if (attachment.attach < this.attach) {
       if (transport !== undefined) this.#effects.closeTransport(transport, CloseCode.superseded, 'superseded')
@@ -222,28 +256,28 @@ export class ServerSession<T> implements InflowEffects {
   frame(now: number, transport: T, frame: Frame): void {
     // What a displaced connection still brings is for nobody.
     if (transport !== this.transport) return
-    if (!this.#isConfirmed) {
-      this.#isConfirmed = true
-      this.#schedule()
-    }
     switch (frame.type) {
       case 'data':
+        // All of the frame counts, or nothing.
+        if (frame.ack <= this.#outflow.sent) this.#take(transport, frame.first, frame.payloads)
         this.#acknowledge(frame.ack)
-        this.#take(transport, frame.first, frame.payloads)
         this.resumeDelivery(now)
         break
       case 'ack':
         this.#acknowledge(frame.ack)
         break
       case 'bye':
-        this.#acknowledge(frame.ack)
         if (frame.last !== this.#inflow.received) throw new Violation(CloseCode.outOfOrder, 'bye out of order')
+        this.#acknowledge(frame.ack)
         this.#lastOfClient = frame.last
         this.#schedule()
         break
       default:
         throw new Violation(CloseCode.protocolError, `unexpected ${frame.type}`)
     }
+    if (this.#isConfirmed) return
+    this.#isConfirmed = true
+    this.#schedule()
   }
 
   /** A connection is gone. @returns whether it was the session's */
@@ -268,7 +302,8 @@ export class ServerSession<T> implements InflowEffects {
   /** The application could not handle it. */
   failed(now: number): void {
     this.#inflow.failed(now)
-    this.#effects.retryAt(this, this.#inflow.retryAt)
+    const { retryAt } = this.#inflow
+    if (retryAt < Infinity) this.#effects.retryAt(this, retryAt)
   }
 
   /** Hands over what waits: there is somebody now who takes messages, or it is time for another delivery. */
@@ -287,7 +322,7 @@ export class ServerSession<T> implements InflowEffects {
 
   /** The store has answered {@link ServerEffects.commit}. */
   committed(commit: Commit, isTaken: boolean): void {
-    if (commit.attach !== this.attach) return
+    if (commit.attach !== this.attach || this.#end) return
     if (!isTaken) return this.#refused()
     this.#accepted = Math.max(this.#accepted, commit.accepted)
     this.flush()
@@ -321,10 +356,11 @@ export class ServerSession<T> implements InflowEffects {
   /** Gives the connection what the window takes, and acknowledges what the store has taken note of. */
   flush(): void {
     this.#isScheduled = false
+    if (this.#end) return
     this.#commit()
     const { transport } = this
     if (transport !== undefined) {
-      this.#send(transport)
+      if (!this.#isByeSent) this.#send(transport)
       if (this.#acknowledged < this.#accepted && this.#effects.isWritable(transport)) {
         this.#acknowledged = this.#accepted
         this.#effects.transmit(transport, encodeAck(this.#accepted))
@@ -333,9 +369,9 @@ export class ServerSession<T> implements InflowEffects {
     this.#endIfDone(transport)
   }
 
-  /** For {@link Inflow}. */
+  /** For {@link Inflow}. What is not accepted of a session that another process has is handled there, and waits here for ever. */
   deliver(message: Incoming): boolean {
-    return this.#effects.deliver(this, message)
+    return !(this.#end && message.number > this.#accepted) && this.#effects.deliver(this, message)
   }
 
   /** For {@link Inflow}. What a client sends has no gaps. */
@@ -403,11 +439,14 @@ export class ServerSession<T> implements InflowEffects {
   #endIfDone(transport: T | undefined): void {
     if (this.#accepted >= this.#lastOfClient && this.#inflow.isIdle) {
       this.#lastOfClient = Infinity
-      this.#effects.ended(this)
-      if (transport === undefined) return
+      this.#end = 'ended'
       this.transport = undefined
-      this.#effects.transmit(transport, encodeBye(this.#outflow.sent, this.#accepted))
-      this.#effects.closeTransport(transport, 1000, '')
+      if (transport !== undefined) {
+        // If it has had ours, its own was the answer.
+        if (!this.#isByeSent) this.#effects.transmit(transport, encodeBye(this.#outflow.sent, this.#accepted))
+        this.#effects.closeTransport(transport, 1000, '')
+      }
+      this.#effects.ended(this)
     } else if (this.#isEnding && !this.#isByeSent && transport !== undefined && this.acked >= this.last) {
       this.#isByeSent = true
       this.#effects.transmit(transport, encodeBye(this.last, this.#accepted))
@@ -421,9 +460,11 @@ export class ServerSession<T> implements InflowEffects {
 
   #fence(): void {
     this.#isRefused = false
+    this.#lastOfClient = Infinity
     const { transport } = this
     this.transport = undefined
     if (transport !== undefined) this.#effects.closeTransport(transport, CloseCode.superseded, 'superseded')
+    if (!this.#mayBeOurs) this.#end = 'fenced'
     this.#effects.fenced(this, !this.#mayBeOurs)
   }
 

@@ -1,0 +1,363 @@
+import { describe, expect, test } from 'vitest'
+import type { ServerSessionState } from '../../src/core/server-session.ts'
+import { ServerScene, type ServerInput } from './server-session-scene.ts'
+import { documented, linesOf, outcomeOf } from './state-table.ts'
+
+const same = '·'
+
+/** The tables of ARCHITECTURE.md: what every input leads to in every state, and the effects in order. */
+const table: Record<ServerSessionState, Record<ServerInput, string>> = {
+  detached: {
+    attached: 'unconfirmed: W, commit 2,0, D1,1 x',
+    'attached, older': 'close late 4902',
+    'attached, gone': 'commit 2,0',
+    'attached, impossible': 'close new 4903',
+    'attached, generation': 'unconfirmed: W, commit 2,0, D1,1 x',
+    DATA: same,
+    'DATA, duplicate': same,
+    'DATA, out of order': same,
+    ACK: same,
+    'ACK, not sent': same,
+    BYE: same,
+    'BYE, out of order': same,
+    GAP: same,
+    'DATA, displaced': same,
+    'BYE, displaced': same,
+    detached: same,
+    'detached, displaced': same,
+    appended: same,
+    handled: 'deliver 4, commit 3,0 confirmed',
+    failed: 'retryAt',
+    resumeDelivery: same,
+    committed: same,
+    'committed, refused': 'fenced: fenced',
+    'committed, older': same,
+    'refused, attaching': same,
+    attachAnswered: 'fenced: fenced',
+    'attachAnswered, failed': 'fenced?',
+    commitFailed: 'commit 2,0 confirmed',
+    loaded: same,
+    'loaded, stale': same,
+    readFailed: same,
+    end: same,
+    writable: same,
+    flush: same,
+  },
+  unconfirmed: {
+    attached: 'close 4902, W, commit 2,0, D1,1 x',
+    'attached, older': 'close late 4902',
+    'attached, gone': 'detached: close 4902, commit 2,0',
+    'attached, impossible': 'detached: close 4902, close new 4903',
+    'attached, generation': 'close 4902, W, commit 2,0, D1,1 x',
+    DATA: 'attached: deliver 3, commit 3,1 confirmed',
+    'DATA, duplicate': 'attached: commit 2,0 confirmed',
+    'DATA, out of order': 'detached: N3, throws 4805',
+    ACK: 'attached: commit 2,1 confirmed',
+    'ACK, not sent': 'detached: throws 4903',
+    BYE: 'leaving: commit 2,0 confirmed',
+    'BYE, out of order': 'detached: throws 4805',
+    GAP: 'detached: throws 4903',
+    'DATA, displaced': same,
+    'BYE, displaced': same,
+    detached: 'detached',
+    'detached, displaced': same,
+    appended: 'D2,1 y',
+    handled: 'deliver 4, commit 3,0',
+    failed: 'retryAt',
+    resumeDelivery: same,
+    committed: 'A2',
+    'committed, refused': 'fenced: close 4902, fenced',
+    'committed, older': same,
+    'refused, attaching': same,
+    attachAnswered: 'fenced: close 4902, fenced',
+    'attachAnswered, failed': 'detached: close 4902, fenced?',
+    commitFailed: 'commit 2,0',
+    loaded: 'D2,1 y',
+    'loaded, stale': same,
+    readFailed: 'read 1',
+    end: 'ending',
+    writable: same,
+    flush: same,
+  },
+  attached: {
+    attached: 'unconfirmed: close 4902, W, commit 2,0, D1,1 x',
+    'attached, older': 'close late 4902',
+    'attached, gone': 'detached: close 4902, commit 2,0',
+    'attached, impossible': 'detached: close 4902, close new 4903',
+    'attached, generation': 'unconfirmed: close 4902, W, commit 2,0, D1,1 x',
+    DATA: 'deliver 3, commit 3,1 confirmed',
+    'DATA, duplicate': same,
+    'DATA, out of order': 'detached: N3, throws 4805',
+    ACK: 'commit 2,1 confirmed',
+    'ACK, not sent': 'detached: throws 4903',
+    BYE: 'leaving',
+    'BYE, out of order': 'detached: throws 4805',
+    GAP: 'detached: throws 4903',
+    'DATA, displaced': same,
+    'BYE, displaced': same,
+    detached: 'detached',
+    'detached, displaced': same,
+    appended: 'D2,1 y',
+    handled: 'deliver 4, commit 3,0 confirmed',
+    failed: 'retryAt',
+    resumeDelivery: same,
+    committed: 'A2',
+    'committed, refused': 'fenced: close 4902, fenced',
+    'committed, older': same,
+    'refused, attaching': same,
+    attachAnswered: 'fenced: close 4902, fenced',
+    'attachAnswered, failed': 'detached: close 4902, fenced?',
+    commitFailed: 'commit 2,0 confirmed',
+    loaded: 'D2,1 y',
+    'loaded, stale': same,
+    readFailed: 'read 1',
+    end: 'ending',
+    writable: same,
+    flush: same,
+  },
+  ending: {
+    attached: 'close 4902, W, commit 2,0, D1,1 x',
+    'attached, older': 'close late 4902',
+    'attached, gone': 'detached: close 4902, commit 2,0',
+    'attached, impossible': 'detached: close 4902, close new 4903',
+    'attached, generation': 'close 4902, W, commit 2,0, D1,1 x',
+    DATA: 'byeSent: deliver 3, commit 3,1 confirmed, E1,1',
+    'DATA, duplicate': same,
+    'DATA, out of order': 'detached: N3, throws 4805',
+    ACK: 'byeSent: commit 2,1 confirmed, E1,1',
+    'ACK, not sent': 'detached: throws 4903',
+    BYE: 'leaving',
+    'BYE, out of order': 'detached: throws 4805',
+    GAP: 'detached: throws 4903',
+    'DATA, displaced': same,
+    'BYE, displaced': same,
+    detached: 'detached',
+    'detached, displaced': same,
+    appended: 'D2,1 y',
+    handled: 'deliver 4, commit 3,0 confirmed',
+    failed: 'retryAt',
+    resumeDelivery: same,
+    committed: 'A2',
+    'committed, refused': 'fenced: close 4902, fenced',
+    'committed, older': same,
+    'refused, attaching': same,
+    attachAnswered: 'fenced: close 4902, fenced',
+    'attachAnswered, failed': 'detached: close 4902, fenced?',
+    commitFailed: 'commit 2,0 confirmed',
+    loaded: 'D2,1 y',
+    'loaded, stale': same,
+    readFailed: 'read 1',
+    end: same,
+    writable: same,
+    flush: same,
+  },
+  byeSent: {
+    attached: 'ending: close 4902, W, commit 2,0, D1,1 x',
+    'attached, older': 'close late 4902',
+    'attached, gone': 'detached: close 4902, commit 2,1',
+    'attached, impossible': 'detached: close 4902, close new 4903',
+    'attached, generation': 'ending: close 4902, W, commit 2,0, D1,1 x',
+    DATA: 'deliver 3, commit 3,1 confirmed',
+    'DATA, duplicate': same,
+    'DATA, out of order': 'detached: N3, throws 4805',
+    ACK: same,
+    'ACK, not sent': 'detached: throws 4903',
+    BYE: 'leaving',
+    'BYE, out of order': 'detached: throws 4805',
+    GAP: 'detached: throws 4903',
+    'DATA, displaced': same,
+    'BYE, displaced': same,
+    detached: 'detached',
+    'detached, displaced': same,
+    appended: same,
+    handled: 'deliver 4, commit 3,1 confirmed',
+    failed: 'retryAt',
+    resumeDelivery: same,
+    committed: 'A2',
+    'committed, refused': 'fenced: close 4902, fenced',
+    'committed, older': same,
+    'refused, attaching': same,
+    attachAnswered: 'fenced: close 4902, fenced',
+    'attachAnswered, failed': 'detached: close 4902, fenced?',
+    commitFailed: 'commit 2,1 confirmed',
+    loaded: same,
+    'loaded, stale': same,
+    readFailed: same,
+    end: same,
+    writable: same,
+    flush: same,
+  },
+  leaving: {
+    attached: 'close 4902, W, commit 2,0, D1,1 x',
+    'attached, older': 'close late 4902',
+    'attached, gone': 'detached: close 4902, commit 2,0',
+    'attached, impossible': 'detached: close 4902, close new 4903',
+    'attached, generation': 'close 4902, W, commit 2,0, D1,1 x',
+    DATA: 'deliver 3, commit 3,1 confirmed',
+    'DATA, duplicate': same,
+    'DATA, out of order': 'detached: N3, throws 4805',
+    ACK: 'commit 2,1 confirmed',
+    'ACK, not sent': 'detached: throws 4903',
+    BYE: same,
+    'BYE, out of order': 'detached: throws 4805',
+    GAP: 'detached: throws 4903',
+    'DATA, displaced': same,
+    'BYE, displaced': same,
+    detached: 'detached',
+    'detached, displaced': same,
+    appended: 'D2,1 y',
+    handled: 'deliver 4, commit 3,0 confirmed',
+    failed: 'retryAt',
+    resumeDelivery: same,
+    committed: 'ended: A2, E1,2, close 1000, ended',
+    'committed, refused': 'fenced: close 4902, fenced',
+    'committed, older': same,
+    'refused, attaching': same,
+    attachAnswered: 'fenced: close 4902, fenced',
+    'attachAnswered, failed': 'detached: close 4902, fenced?',
+    commitFailed: 'commit 2,0 confirmed',
+    loaded: 'D2,1 y',
+    'loaded, stale': same,
+    readFailed: 'read 1',
+    end: same,
+    writable: same,
+    flush: same,
+  },
+  ended: {
+    attached: 'close new 4703',
+    'attached, older': 'close late 4703',
+    'attached, gone': same,
+    'attached, impossible': 'close new 4703',
+    'attached, generation': 'close new 4703',
+    DATA: same,
+    'DATA, duplicate': same,
+    'DATA, out of order': same,
+    ACK: same,
+    'ACK, not sent': same,
+    BYE: same,
+    'BYE, out of order': same,
+    GAP: same,
+    'DATA, displaced': same,
+    'BYE, displaced': same,
+    detached: same,
+    'detached, displaced': same,
+    appended: same,
+    handled: same,
+    failed: same,
+    resumeDelivery: same,
+    committed: same,
+    'committed, refused': same,
+    'committed, older': same,
+    'refused, attaching': same,
+    attachAnswered: same,
+    'attachAnswered, failed': same,
+    commitFailed: same,
+    loaded: same,
+    'loaded, stale': same,
+    readFailed: same,
+    end: same,
+    writable: same,
+    flush: same,
+  },
+  fenced: {
+    attached: 'close new 4703',
+    'attached, older': 'close late 4703',
+    'attached, gone': same,
+    'attached, impossible': 'close new 4703',
+    'attached, generation': 'close new 4703',
+    DATA: same,
+    'DATA, duplicate': same,
+    'DATA, out of order': same,
+    ACK: same,
+    'ACK, not sent': same,
+    BYE: same,
+    'BYE, out of order': same,
+    GAP: same,
+    'DATA, displaced': same,
+    'BYE, displaced': same,
+    detached: same,
+    'detached, displaced': same,
+    appended: same,
+    handled: same,
+    failed: 'retryAt',
+    resumeDelivery: same,
+    committed: same,
+    'committed, refused': same,
+    'committed, older': same,
+    'refused, attaching': same,
+    attachAnswered: same,
+    'attachAnswered, failed': same,
+    commitFailed: same,
+    loaded: same,
+    'loaded, stale': same,
+    readFailed: same,
+    end: same,
+    writable: same,
+    flush: same,
+  },
+}
+
+describe.each(Object.keys(table) as ServerSessionState[])('%s', (state) => {
+  test.each(Object.keys(table[state]) as ServerInput[])('%s', (input) => {
+    const scene = new ServerScene(state, input)
+    expect(scene.state).toBe(state)
+    scene.feed(input)
+    expect(outcomeOf(state, scene)).toBe(table[state][input])
+  })
+})
+
+test('ARCHITECTURE.md has the same tables', () => {
+  const written = [...documented('server session'), ...documented('server session at its end')]
+  expect(written.toSorted()).toEqual(linesOf(table).toSorted())
+  expect(written.length).toBe(272)
+})
+
+/** What inputs lead to, one after the other. */
+function play(scene: ServerScene, ...inputs: ServerInput[]): string[] {
+  return inputs.map((input) => {
+    scene.effects.length = 0
+    const former = scene.state
+    scene.feed(input)
+    return outcomeOf(former, scene)
+  })
+}
+
+test('a session that its client has left ends when all messages are handled and the store knows', () => {
+  const scene = new ServerScene('leaving', 'handled')
+  expect(play(scene, 'committed', 'handled', 'handled', 'committed')).toEqual([
+    'A2',
+    'deliver 4, commit 3,0 confirmed',
+    'commit 4,0 confirmed',
+    'ended: A4, E1,4, close 1000, ended',
+  ])
+})
+
+test('a session that its client has left ends when its connection is gone, too', () => {
+  const scene = new ServerScene('leaving', 'handled')
+  expect(play(scene, 'detached', 'handled', 'handled', 'committed')).toEqual([
+    'detached',
+    'deliver 4, commit 3,0 confirmed',
+    'commit 4,0 confirmed',
+    'ended: ended',
+  ])
+})
+
+test('the answer to our BYE is not answered', () => {
+  const scene = new ServerScene('byeSent', 'BYE')
+  expect(play(scene, 'BYE', 'committed')).toEqual(['leaving', 'ended: A2, close 1000, ended'])
+})
+
+test('[P3] what is acknowledged on receipt is handed over, whoever has the session', () => {
+  const scene = new ServerScene('attached', 'handled', 'received')
+  expect(play(scene, 'committed', 'ACK', 'committed, refused', 'handled')).toEqual([
+    'A4',
+    'commit 4,1 confirmed',
+    'fenced: close 4902, fenced',
+    'deliver 4',
+  ])
+})
+
+test('a BYE that came over a connection which the store then refuses ends nothing', () => {
+  const scene = new ServerScene('leaving', 'committed')
+  expect(play(scene, 'attachAnswered, failed', 'committed')).toEqual(['detached: close 4902, fenced?', same])
+})
