@@ -9,7 +9,7 @@ import {
   weather,
   type ClientReport,
 } from '../integration/storm.ts'
-import { describeInChromium } from './browser-test.ts'
+import { describeInChromium, until } from './browser-test.ts'
 import { test } from './session-test.ts'
 
 // What the test defines in the page.
@@ -47,6 +47,8 @@ describeInChromium('a storm', () => {
         clientOptions,
         PER_SECOND,
       )
+      // Before it has its first WELCOME, there is no session that could be kept.
+      await until('the connection', () => page.evaluate(() => told.connections))
       await weather('Chromium', drawn, proxy, server, {
         stop: () => page.evaluate(() => traffic.stop()),
         report: () => page.evaluate(() => ({ ...traffic.report(), told })),
