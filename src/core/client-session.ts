@@ -391,6 +391,8 @@ export class ClientSession<M extends Outgoing> {
     if (isContinued && last < this.#inflow.received) throw new Violation(CloseCode.protocolError, 'impossible welcome')
     if (!isContinued && this.#inflow.isCrowded)
       throw new Violation(CloseCode.tryLater, 'too much waits for the application')
+    if (!isContinued && this.#inflow.isCrowded)
+      throw new Violation(CloseCode.tryLater, 'too much waits for the application')
     this.#identity = { session, token, generation }
     this.#maxMessageBytes = maxMessageBytes
     this.#moveAt = Infinity

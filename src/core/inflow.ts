@@ -9,13 +9,16 @@ export class Incoming {
   readonly number: number
   /** The session that it belongs to. */
   readonly session: string
+  /** What it takes of the window: itself, and what came in the same frame for nothing but keeps its memory as long as this does. */
+  readonly bytes: number
   /** How often it has been handed to the application before. */
   failures = 0
 
-  constructor(data: Payload, number: number, session: string) {
+  constructor(data: Payload, number: number, session: string, bytes: number) {
     this.data = data
     this.number = number
     this.session = session
+    this.bytes = bytes
   }
 
   /** The same for each delivery of this message, and for no other message. */
@@ -52,6 +55,8 @@ export interface InflowOptions {
 /** First and longest time before a message that was not handled is delivered again. */
 const RETRY_MIN_MS = 1_000
 const RETRY_MAX_MS = 30_000
+/** Each of them may hold a window. */
+const MAX_FORMER_STREAMS = 4
 
 /**
  * The receiving end of a stream: takes each number once, hands the messages to the application one after the other, and
@@ -75,6 +80,8 @@ export class Inflow {
   #bytes = 0
   /** How many at the head of the queue belong to streams before this one, of the same session or another. */
   #former = 0
+  /** How many streams those are of, at most. */
+  #formerStreams = 0
   /** The number that the next DATA of this transport must have; unknown before the first one. */
   #next: number | undefined
   #isHandling = false
@@ -93,9 +100,15 @@ export class Inflow {
     return !this.#queue.length
   }
 
+  /** So many streams have ended before the application was done with them that another one has to wait. */
+  get isCrowded(): boolean {
+    return this.#queue.length > 0 && this.#formerStreams >= MAX_FORMER_STREAMS
+  }
+
   /** A stream begins, after the number that is known to be handled. What waits of the one before is still delivered. */
   reset(session: string, handled: number): void {
     this.#session = session
+    this.#formerStreams = this.#queue.length ? this.#formerStreams + 1 : 0
     this.#former = this.#queue.length
     this.#bytes = 0
     this.received = this.acknowledged = handled
@@ -117,11 +130,15 @@ export class Inflow {
       throw new Violation(CloseCode.outOfOrder, 'out of order')
     this.#next = first + payloads.length
     const { window, maxMessageBytes } = this.#options
-    for (let index = this.received + 1 - first; index < payloads.length; index++) {
+    let bytes = 0
+    for (let index = 0; index < payloads.length; index++) {
       const data = payloads[index]!
       if (data.length > maxMessageBytes) throw new Violation(CloseCode.tooLarge, 'message too large')
-      this.#bytes += data.length
-      this.#queue.push(new Incoming(data, ++this.received, this.#session))
+      bytes += data.length
+      if (first + index <= this.received) continue
+      this.#bytes += bytes
+      this.#queue.push(new Incoming(data, ++this.received, this.#session, bytes))
+      bytes = 0
     }
     if (this.#bytes > this.#windows * window.bytes + maxMessageBytes) throw exceeded()
     this.#checkWaiting()
@@ -162,11 +179,10 @@ export class Inflow {
     if (!this.#isHandling) return
     this.#isHandling = false
     const item = this.#queue.shift()!
-    const bytes = item instanceof Incoming ? item.data.length : 0
-    this.handledBytes += bytes
+    if (item instanceof Incoming) this.handledBytes += item.data.length
     if (this.#former) this.#former--
     else {
-      this.#bytes -= bytes
+      if (item instanceof Incoming) this.#bytes -= item.bytes
       // A hole of unknown size is the last of its stream.
       this.acknowledged = Math.max(this.acknowledged, item instanceof Incoming ? item.number : (item.to ?? 0))
     }

@@ -77,6 +77,23 @@ test.each([
   expect(await endingOf(session)).toMatchObject({ code: 4904 })
 })
 
+test('a server with a new session every time does not make its client hold a window of each', async () => {
+  await using server = await hostileServer((socket, attempt) => {
+    socket.send(encodeWelcome({ ...welcome, session: `session ${attempt}` }))
+    socket.send('D1,0 nobody listens')
+    socket.on('message', (data) => String(data) === 'Q' && socket.terminate())
+    socket.send('P')
+  })
+  await using session = connect(server.url, { closeTimeoutMs: 0, reconnect: { minDelayMs: 1, maxDelayMs: 2 } })
+  await new Promise<void>((resolve) => session.on('state', ({ ending }) => ending?.code === 4803 && resolve()))
+  expect(session.id).toBe('session 4')
+  // When the application takes what waits, it goes on.
+  const seen: string[] = []
+  session.on('message', ({ id }) => void seen.push(id))
+  await new Promise<void>((resolve) => session.on('message', ({ id }) => id.startsWith('session 9') && resolve()))
+  expect(seen.slice(0, 5)).toEqual([0, 1, 2, 3, 4].map((number) => `session ${number}:1`))
+})
+
 test('a message of the server that is too large does not get into memory', async () => {
   await using server = await hostileServer((socket) => {
     socket.send(encodeWelcome(welcome))

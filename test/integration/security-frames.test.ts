@@ -77,6 +77,27 @@ test.each([
   expect(await client.ended()).toMatchObject({ code: 4904 })
 })
 
+test('what is repeated in front of a new message takes room in the window, too: it keeps its memory alive', async () => {
+  await using server = createServer({ port: 0, limits })
+  const { port } = await server.listening
+  let client = RawClient.entering(`ws://127.0.0.1:${port}/`)
+  let welcome = await client.welcome()
+  client.send('D1,0 nobody listens')
+  let resumes = 0
+  for (; resumes < 16; resumes++) {
+    const { session, token, generation, received } = { ...welcome, received: resumes + 1 }
+    const resume = { session, token, position: { generation, offset: 0 }, sent: 99 }
+    expect(await client.isAlive()).toBe(true)
+    client = RawClient.entering(`ws://127.0.0.1:${port}/`, { resume, window: { messages: 1, bytes: 1 } })
+    welcome = await client.welcome()
+    expect(welcome.received).toBe(received)
+    client.send(`B${received},0,4900,1 ${'x'.repeat(4_901)}`)
+    if (!(await client.isAlive())) break
+  }
+  expect(client.closed).toMatchObject({ code: 4904 })
+  expect(resumes).toBe(2)
+})
+
 test('a message out of order gets NACK with the expected number, and 4805', async () => {
   const { server, url } = await echoServer()
   await using _ = server

@@ -138,14 +138,14 @@ test('a message in tiny parts, each read with much else, ends its connection bef
 }) => {
   const victim = await Victim.start(scene, { limits: { maxMessageBytes: 100_000, maxPendingBytes: 100_000 } })
   const socket = await upgradedSocket(victim.port)
-  let closeCode: number | undefined
+  const closeCodes: number[] = []
   socket.on('data', (data: Buffer) => {
-    if (data[0] === 0x88) closeCode = data.readUInt16BE(2)
+    if (data[0] === 0x88) closeCodes.push(data.readUInt16BE(2))
   })
   const noise = times(500, maskedFrame(Opcode.pong, 'x'.repeat(120)))
-  for (let part = 0; part < 1_000 && closeCode === undefined; part++)
+  for (let part = 0; part < 1_000 && !closeCodes.length; part++)
     await flushed(socket, Buffer.concat([noise, maskedFrame(part ? Opcode.continuation : Opcode.text, 'x', false)]))
-  expect(closeCode).toBe(1008)
+  expect(closeCodes).toEqual([1008])
   await victim.isCalm()
   // 103 parts with 64 KB each, until the connection is closed.
   expect(await victim.growth('a message in tiny parts')).toBeLessThan(10 * MIB)
