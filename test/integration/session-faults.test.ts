@@ -1,5 +1,6 @@
 import { describe, expect } from 'vitest'
 import { examine, faultless } from './history.ts'
+import { hello, RawClient } from './hostile/raw-client.ts'
 import { numbered, shortHeartbeat, test } from './session-scene.ts'
 
 describe('messages that are on their way when the path dies', () => {
@@ -50,6 +51,24 @@ describe('messages that are on their way when the path dies', () => {
       expect(client.resumes.length).toBeGreaterThan(length)
     }
     expect(served.texts).toEqual(numbered('call', 3))
+  })
+
+  test('are recognized by their numbers, whatever a client repeats (field notes: retries under a new ackId)', async ({
+    scene,
+  }) => {
+    const server = await scene.sessionServer()
+    const raw = RawClient.entering(server.url)
+    scene.atEnd(() => raw.socket.terminate())
+    const { session, token, generation } = await raw.welcome()
+    raw.send('A0', 'B1,0,1,1,1 abc')
+    await raw.answered('A3')
+    const resume = { session, token, position: { generation, offset: 0 }, sent: 5 }
+    const again = RawClient.entering(server.url, { ...hello, resume })
+    scene.atEnd(() => again.socket.terminate())
+    expect(await again.welcome()).toMatchObject({ resumed: true, received: 3, accepted: 3 })
+    again.send('B1,0,1,1,1,1 abcd', 'D5,0 e')
+    await again.answered('A5')
+    expect(server.sessions[0]!.texts).toEqual(['a', 'b', 'c', 'd', 'e'])
   })
 
   test('are many at a time, with a handler that takes its time, and each is handled once (field notes: socket.io#5334)', async ({
