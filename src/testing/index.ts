@@ -1,4 +1,6 @@
 export { HeartlineError, type ErrorCode } from '../core/error.ts'
+export { clientCases } from './conformance/client-cases.ts'
+export type { ClientEvents, ClientSubject, ClientUnderTest } from './conformance/client-subject.ts'
 export { ConformanceError, type ConformanceCase } from './conformance/conformance-case.ts'
 export { serverCases } from './conformance/server-cases.ts'
 export { serverCommands, type ServerSubject } from './conformance/server-subject.ts'
