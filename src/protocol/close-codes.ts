@@ -27,7 +27,7 @@ export const CloseCode = {
   goingAway: 4703,
   connectTimeout: 4801,
   providerFailed: 4802,
-  /** The server has reached a limit and takes this client later. */
+  /** The server has reached a limit and takes this client later, or the client has and comes later. */
   tryLater: 4803,
   /** No HELLO came within the server's `handshakeTimeoutMs`. */
   handshakeTimeout: 4804,

@@ -161,6 +161,15 @@ test('a session whose client claims a position that was never reached expires li
   expect(server.stats).toMatchObject({ violations: 1, expired: 1 })
 })
 
+test('compression is not negotiated, though it is offered', async () => {
+  const { server, url } = await echoServer()
+  await using _ = server
+  const client = RawClient.entering(url, undefined, { perMessageDeflate: true })
+  await client.welcome()
+  expect(client.socket.extensions).toBe('')
+  await client.close()
+})
+
 test('members named __proto__ and constructor change nothing, and do not reach `authenticate`', async () => {
   const seen: unknown[] = []
   const { server, url } = await echoServer({

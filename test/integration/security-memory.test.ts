@@ -6,6 +6,7 @@ import { Bystander } from './hostile/bystander.ts'
 import { megabytes } from './hostile/fuzz-run.ts'
 import { hello, RawClient } from './hostile/raw-client.ts'
 import { maskedFrame, Opcode, upgradedSocket } from './hostile/raw-socket.ts'
+import { decode } from '../../src/protocol/decode.ts'
 import { PROTOCOL } from '../../src/protocol/limits.ts'
 import { test, type Scene } from './scene.ts'
 
@@ -128,7 +129,12 @@ test('who reads and never acknowledges, with a window of any size, holds up no m
   const { session } = await client.welcome()
   for (let round = 0; round < 5; round++) await victim.child.ask({ session, count: 100_000, bytes: 1 })
   await victim.isCalm()
-  // 10,000 messages of inbox, and what is in flight: 65,536 at most.
+  expect(await client.isAlive()).toBe(true)
+  const frames = client.received.map((message) => decode(message))
+  const received = frames.reduce((sum, frame) => sum + (frame.type === 'data' ? frame.payloads.length : 0), 0)
+  expect(received).toBeGreaterThan(60_000)
+  expect(received).toBeLessThanOrEqual(65_536)
+  // 10,000 messages of inbox, and the count of what is in flight.
   expect(await victim.growth('500,000 messages without an ACK')).toBeLessThan(12 * MIB)
   client.socket.terminate()
 })
