@@ -8,7 +8,7 @@ export default defineConfig({
   test: {
     projects: [
       project('unit', 10_000),
-      project('model', 120_000),
+      project('model', 300_000),
       project('conformance', 120_000),
       project('integration', 60_000),
       project('browser', 120_000),

@@ -118,6 +118,8 @@ export class ClientSession<M extends Outgoing> {
   /** When data that is on its way has waited long enough for a probe, and how long that is. */
   #expectAt = Infinity
   #expectMs = 0
+  /** When the round trip has not been heard of for too long. */
+  #measureAt = Infinity
   #isScheduled = false
   /** How long the server wants us to stay away. */
   #retryAfterMs = 0
@@ -300,9 +302,10 @@ export class ClientSession<M extends Outgoing> {
       this.connection.ended(now, CloseCode.goingAway, 'moving', true)
       this.connection.wake(now)
     }
+    if (now >= this.#measureAt) this.#measure(now)
     if (now >= this.#expectAt) {
       this.#expectAt = Infinity
-      if (this.connection.heartbeat?.wake(now, this.#expectMs)) this.#effects.transmit(PING)
+      this.#ask(now, this.#expectMs)
     }
     if (now >= this.#ackAt) this.#acknowledge()
     if (now >= this.#inflow.retryAt) this.#deliver(now)
@@ -354,10 +357,10 @@ export class ClientSession<M extends Outgoing> {
         break
       case 'ping':
         this.#effects.transmit(PONG)
-        if (frame.latencyMs !== undefined) this.#measured(frame.latencyMs)
+        if (frame.latencyMs !== undefined) this.#measured(now, frame.latencyMs)
         break
       case 'pong':
-        this.#measured(connection.heartbeat?.latency.smoothedMs)
+        this.#measured(now, connection.heartbeat?.latency.smoothedMs)
         break
       case 'goaway':
         this.#moveAt = Math.min(this.#moveAt, now + this.#effects.random() * frame.body.withinMs)
@@ -391,8 +394,6 @@ export class ClientSession<M extends Outgoing> {
     if (isContinued && last < this.#inflow.received) throw new Violation(CloseCode.protocolError, 'impossible welcome')
     if (!isContinued && this.#inflow.isCrowded)
       throw new Violation(CloseCode.tryLater, 'too much waits for the application')
-    if (!isContinued && this.#inflow.isCrowded)
-      throw new Violation(CloseCode.tryLater, 'too much waits for the application')
     this.#identity = { session, token, generation }
     this.#maxMessageBytes = maxMessageBytes
     this.#moveAt = Infinity
@@ -405,6 +406,7 @@ export class ClientSession<M extends Outgoing> {
     const lost = resumed ? [] : this.#startAnew()
     this.#outflow.begin(received, Math.min(accepted, this.#outbox.first - 1), window)
     this.connection.opened(now)
+    this.#measureAt = now + this.#options.timing.heartbeat!.intervalMs
     this.#accept(accepted)
     this.#rejectTooLarge()
     // The first frame proves to the server that its token has arrived.
@@ -468,7 +470,8 @@ export class ClientSession<M extends Outgoing> {
 
   #deliver(now: number): void {
     // What belongs to a session that is over is not acknowledged, so it is not handed over.
-    if (this.connection.readyState > 2) return
+    // What was acknowledged on receipt is nobody else's any more.
+    if (this.connection.readyState > 2 && this.#options.acknowledge === 'handled') return
     this.#inflow.deliver(now)
     const owed = this.#inflow.acknowledged - this.#acknowledged
     if (this.connection.readyState !== 1 || owed <= 0) return
@@ -486,8 +489,22 @@ export class ClientSession<M extends Outgoing> {
     this.#effects.transmit(encodeAck(this.#acknowledged))
   }
 
-  #measured(latencyMs: number | undefined): void {
+  /** While data goes both ways nobody has to ask for a sign of life, and nobody would know the round trip. */
+  #measure(now: number): void {
+    this.#measureAt = now + this.#options.timing.heartbeat!.intervalMs
+    this.#ask(now, Infinity)
+  }
+
+  /** Asks for a sign of life, and tells how long the last one took. */
+  #ask(now: number, leastMs: number): void {
+    const { latencyMs, connection } = this
+    if (connection.readyState === 1 && connection.heartbeat!.wake(now, leastMs))
+      this.#effects.transmit(latencyMs === undefined ? PING : PING + Math.round(latencyMs))
+  }
+
+  #measured(now: number, latencyMs: number | undefined): void {
     if (latencyMs === undefined) return
+    this.#measureAt = now + this.#options.timing.heartbeat!.intervalMs
     this.#latency.smoothedMs = latencyMs
     this.#effects.latency(latencyMs)
   }
@@ -513,7 +530,7 @@ export class ClientSession<M extends Outgoing> {
   }
 
   #ended(ending: Ending): void {
-    this.#ackAt = this.#moveAt = this.#expectAt = Infinity
+    this.#ackAt = this.#moveAt = this.#expectAt = this.#measureAt = Infinity
     const isOver = this.connection.readyState > 2
     const lost = isOver ? [...this.#outbox.after(0), ...this.#waiting] : []
     if (isOver) {

@@ -294,8 +294,13 @@ export class SessionServer<I extends Identity = Identity> {
         if (frame.type !== 'hello' || connection.hasHello)
           throw new Violation(CloseCode.protocolError, `unexpected ${frame.type}`)
         void this.#hello(connection, frame.body)
-      } else if (frame.type === 'ping') connection.pong()
-      else if (frame.type === 'pong') {
+      } else if (frame.type === 'ping') {
+        connection.pong()
+        if (frame.latencyMs !== undefined) {
+          connection.latency.smoothedMs = frame.latencyMs
+          session.emit('latency', { latencyMs: frame.latencyMs })
+        }
+      } else if (frame.type === 'pong') {
         if (connection.ponged()) session.emit('latency', { latencyMs: connection.latency.smoothedMs! })
       } else session.core.frame(now(), connection, frame)
     } catch (error) {
@@ -476,7 +481,8 @@ export class SessionServer<I extends Identity = Identity> {
           (slice) => slice && core.loaded(after, slice),
           () => core.readFailed(after),
         ),
-      ended: (core) => this.#finish(owner(core), (core as OwnedSession<I>).isEndedHere ? 'ended' : 'closed'),
+      ended: (core) =>
+        this.#finish(owner(core), (core as OwnedSession<I>).isEndedHere ? 'ended' : 'closed', core.attach),
       fenced: (core, isElsewhere) => {
         if (isElsewhere) this.#forget(owner(core), 'displaced')
         else this.#expireLater(owner(core))
