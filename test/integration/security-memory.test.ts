@@ -7,6 +7,7 @@ import { megabytes } from './hostile/fuzz-run.ts'
 import { hello, RawClient } from './hostile/raw-client.ts'
 import { maskedFrame, Opcode, upgradedSocket } from './hostile/raw-socket.ts'
 import { decode } from '../../src/protocol/decode.ts'
+import { encodeHelloEntry } from '../../src/protocol/encode.ts'
 import { PROTOCOL } from '../../src/protocol/limits.ts'
 import { test, type Scene } from './scene.ts'
 
@@ -92,6 +93,24 @@ test('floods of ACK, PONG and PING cost no memory, also if their answers are not
   await victim.until(({ violations }) => violations === 2)
   expect(await victim.growth('600,000 small frames')).toBeLessThan(2 * MIB)
   for (const socket of [reader, mute]) socket.destroy()
+})
+
+test('a flood of PING behind a full buffer, where every answer would wait, costs no memory', async ({ scene }) => {
+  const victim = await Victim.start(scene)
+  const window = { messages: 65_536, bytes: 67_108_864 }
+  const socket = await upgradedSocket(victim.port, [PROTOCOL, encodeHelloEntry({ window })])
+  socket.pause()
+  const session = ((await victim.child.ask('sessions')) as string[]).at(-1)!
+  // More than the kernels of both ends take.
+  await victim.child.ask({ session, count: 9_000, bytes: 1_000 })
+  await victim.isCalm()
+  const before = await victim.growth('a full buffer')
+  const flood = times(10_000, maskedFrame(Opcode.text, 'P'))
+  for (let round = 0; round < 10; round++) await flushed(socket, flood)
+  socket.write(maskedFrame(Opcode.text, 'x'))
+  await victim.until(({ violations }) => violations === 1)
+  expect((await victim.growth('and 100,000 PING')) - before).toBeLessThan(1 * MIB)
+  socket.destroy()
 })
 
 test('a flood of WebSocket pings whose answers are not read costs no memory, at most its connection', async ({
