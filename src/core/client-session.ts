@@ -189,7 +189,8 @@ export class ClientSession<M extends Outgoing> {
   get deadline(): number {
     const { deadline } = this.connection
     if (deadline === Infinity && this.connection.readyState > 2) return Infinity
-    return Math.min(deadline, this.#ackAt, this.#expectAt, this.#inflow.retryAt, this.#endAt, this.#moveAt)
+    const own = Math.min(this.#ackAt, this.#expectAt, this.#measureAt, this.#endAt, this.#moveAt)
+    return Math.min(deadline, own, this.#inflow.retryAt)
   }
 
   /** Which HELLO the next transport has to carry: inside its upgrade request, or as its first message. */
