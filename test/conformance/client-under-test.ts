@@ -16,6 +16,7 @@ export const clientUnderTest: ClientSubject = {
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       closeTimeoutMs: 300,
     })
+    session.on('error', () => {})
     session.on('message', ({ data }) => events.message(data))
     session.on('gap', ({ from, to, reason }) => events.gap({ from, to, reason }))
     session.on('lost', ({ messages }) => {

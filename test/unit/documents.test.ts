@@ -110,7 +110,7 @@ test('each rule of the protocol stands once, and each that is referred to exists
 })
 
 test('every anchor of the protocol that code, documents or itself refer to exists', () => {
-  const referring = [...sourceFiles(), 'README.md', 'ARCHITECTURE.md'].flatMap((path) =>
+  const referring = [...sourceFiles(), 'docs/conformance.md', 'README.md', 'ARCHITECTURE.md'].flatMap((path) =>
     [...readDocument(path).matchAll(/PROTOCOL\.md#([\w-]+)/g)].map(([, anchor]) => `${path}: ${anchor}`),
   )
   const own = [...protocol.matchAll(/\]\(#([\w-]+)\)/g)].map(([, anchor]) => `PROTOCOL.md: ${anchor}`)

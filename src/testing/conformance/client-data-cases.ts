@@ -1,5 +1,6 @@
 import { CloseCode } from '../../protocol/close-codes.ts'
 import type { Payload } from '../../protocol/frame.ts'
+import { MAX_BATCH_BYTES } from '../../protocol/limits.ts'
 import { clientCase } from './client-scene.ts'
 import { expectPayloads, expectThat } from './raw-connection.ts'
 
@@ -20,6 +21,13 @@ export const clientDataCases = [
       expectPayloads((await peer.hear(kinds.length + 1)).slice(-1), ['later'])
     },
   ),
+  clientCase('data/small-batches', 'makes no BATCH of more than 65,536 bytes', ['BATCH-4'], async (scene) => {
+    const peer = await scene.attach()
+    const texts = Array.from({ length: 30 }, (_, index) => String(index % 10).repeat(7_000))
+    scene.send(...texts)
+    expectPayloads(await peer.hear(texts.length), texts)
+    expectThat(peer.largestBatch <= MAX_BATCH_BYTES, `at most ${MAX_BATCH_BYTES} bytes, not ${peer.largestBatch}`)
+  }),
   clientCase(
     'data/hands-over',
     'hands over what comes in DATA and BATCH, once and in order',
@@ -89,6 +97,23 @@ export const clientDataCases = [
         await scene.hasTold('a', 'b')
       },
     ),
+  ),
+  clientCase(
+    'ack/failed',
+    'does not acknowledge what its application could not handle, and hands it over again',
+    ['ACKING-4', 'DATA-4'],
+    async (scene) => {
+      const peer = await scene.attach()
+      scene.failures = 1
+      peer.say('a', 'b')
+      await scene.hasTold('a')
+      await peer.quiet(100)
+      expectThat(peer.acked === 0, 'that nothing is acknowledged')
+      await scene.eventually('that the message is handed over again', () => scene.told.length > 1, 10_000)
+      await scene.hasTold('a', 'a', 'b')
+      await peer.acknowledged(2)
+    },
+    { timeoutMs: 30_000 },
   ),
   clientCase('nack/changes-nothing', 'goes on after NACK', ['NACK-2'], async (scene) => {
     const peer = await scene.attach()

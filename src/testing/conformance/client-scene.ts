@@ -35,6 +35,8 @@ export class ClientScene implements Scene {
   readonly lost: Payload[] = []
   /** The application does not get done with the messages that it is given. */
   holds = false
+  /** How many messages the application does not handle from now on. */
+  failures = 0
   /** What the server has said last. */
   welcome: Welcome = usual
   #release: (() => void)[] = []
@@ -46,6 +48,7 @@ export class ClientScene implements Scene {
       message: async (data) => {
         this.transcript.add('client', `is told ${shown(data)}`)
         this.told.push(data)
+        if (this.failures-- > 0) throw new Error('The case wants that this message is not handled.')
         if (this.holds) await new Promise<void>((resolve) => this.#release.push(resolve))
       },
       gap: (gap) => {

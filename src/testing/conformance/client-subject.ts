@@ -14,7 +14,10 @@ export interface ClientSubject {
 
 /** What the application of a client under test does with what it is told. */
 export interface ClientEvents {
-  /** A message has come. It is handled when the promise has resolved, and only then to be acknowledged. */
+  /**
+   * A message has come. It is handled when the promise has resolved, and only then to be acknowledged. If it rejects, the
+   * message is not handled.
+   */
   message(data: Payload): Promise<void>
   /** Messages are missing; `to` is `undefined` if nobody knows how many. */
   gap(gap: { readonly from: number; readonly to: number | undefined; readonly reason: string }): void

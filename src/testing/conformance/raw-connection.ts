@@ -37,6 +37,8 @@ export class RawConnection {
   answersPings = true
   /** Whether what is said acknowledges what has come. */
   acknowledges = true
+  /** The largest payload that a frame with several messages had. */
+  largestBatch = 0
   /** How it was closed, if it was. */
   closing: Closing | undefined
   protected readonly webSocket: WebSocket
@@ -221,6 +223,10 @@ export class RawConnection {
     } else if (frame.type === 'data') {
       this.#numbered(frame.first, frame.first + frame.payloads.length - 1)
       this.heard.push(...frame.payloads)
+      if (frame.payloads.length > 1) {
+        const size = frame.payloads.reduce((sum, { length }) => sum + length, 0)
+        this.largestBatch = Math.max(this.largestBatch, size)
+      }
     } else if (frame.type === 'gap') this.#numbered(frame.body.from, frame.body.to)
   }
 

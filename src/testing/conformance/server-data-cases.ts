@@ -1,6 +1,6 @@
 import { CloseCode } from '../../protocol/close-codes.ts'
 import type { Payload } from '../../protocol/frame.ts'
-import { MAX_BATCH_MESSAGES } from '../../protocol/limits.ts'
+import { MAX_BATCH_BYTES, MAX_BATCH_MESSAGES } from '../../protocol/limits.ts'
 import { expectPayloads, expectThat } from './raw-connection.ts'
 import { serverCase } from './server-scene.ts'
 import { serverCommands } from './server-subject.ts'
@@ -24,7 +24,7 @@ export const serverDataCases = [
     serverCase(
       `data/${what.replaceAll(' ', '-')}`,
       `gives ${what} to its application and back, in order`,
-      ['DATA-1', 'DATA-4', 'DATA-6', 'FRAME-3'],
+      ['DATA-1', 'DATA-4', 'DATA-6', 'FRAME-1', 'FRAME-3'],
       async (scene) => {
         const client = await scene.attach()
         for (const payload of payloads) client.say(payload)
@@ -51,6 +51,13 @@ export const serverDataCases = [
     const texts = numbered(Math.min(MAX_BATCH_MESSAGES, client.welcome.window.messages))
     client.say(...texts)
     expectPayloads(await client.hear(texts.length), texts)
+  }),
+  serverCase('data/small-batches', 'makes no BATCH of more than 65,536 bytes', ['BATCH-4'], async (scene) => {
+    const client = await scene.attach()
+    const texts = Array.from({ length: 30 }, (_, index) => String(index % 10).repeat(7_000))
+    for (const text of texts) client.say(text)
+    expectPayloads(await client.hear(texts.length), texts)
+    expectThat(client.largestBatch <= MAX_BATCH_BYTES, `at most ${MAX_BATCH_BYTES} bytes, not ${client.largestBatch}`)
   }),
   ...[
     ['a jump', [1, 2], 4],

@@ -12,7 +12,7 @@ export const serverHandshakeCases = [
   serverCase(
     'handshake/in-upgrade',
     'answers a HELLO in the upgrade request with WELCOME',
-    ['UPGRADE-2', 'WELCOME-1', 'WELCOME-3', 'POSITION-3'],
+    ['UPGRADE-2', 'WELCOME-1', 'WELCOME-3', 'POSITION-3', 'TOKEN-1'],
     async (scene) => {
       const client = await scene.attach()
       expectThat(client.protocol === PROTOCOL, `the subprotocol ${PROTOCOL}, not ${client.protocol}`)

@@ -25,7 +25,7 @@ export interface ServerSubject {
   }
   /** How long a connection has for its handshake, if that is 2,000 ms or less. */
   readonly handshakeTimeoutMs?: number
-  /** How many messages of an inbox the server keeps, if that is 1,000 or fewer. */
+  /** How many messages of an inbox the server keeps, if that is from 1,100 to 10,000. */
   readonly inboxMessages?: number
   /** Makes the server go away, gently: GOAWAY, and what is left after a second or two is closed. */
   drain?(): unknown
