@@ -3,7 +3,7 @@ import { createServer } from '../../src/server/index.ts'
 import { startChild } from './child.ts'
 import type { MemoryReport } from './fixtures/victim-process.ts'
 import { SECRET } from './hostile/bystander.ts'
-import { fuzzRun, megabytes, Tally } from './hostile/fuzz-run.ts'
+import { fuzzRun, fuzzTimeoutMs, megabytes, Tally } from './hostile/fuzz-run.ts'
 import { documentedCodes, HostileServer, MAX_MESSAGE_BYTES, type Outcome } from './hostile/hostile-server.ts'
 import { test } from './scene.ts'
 
@@ -12,11 +12,10 @@ const MAX_HEAP_GROWTH = 8 * 1_048_576
 /** Eight clients with a window of 4,096 messages each, whose handlers never come back. */
 const MAX_RSS_GROWTH = 150 * 1_048_576
 
-const run = fuzzRun('hostile servers', 600)
-
 test(
   'hostile servers cost clients the connection with a documented code, and the rest of their process nothing',
   async ({ scene }) => {
+    const run = fuzzRun('hostile servers', 600)
     const codes = new Tally()
     const faults: string[] = []
     let done = 0
@@ -78,5 +77,5 @@ test(
     expect(after.heap - before.heap).toBeLessThan(MAX_HEAP_GROWTH)
     expect(after.peakRss - before.peakRss).toBeLessThan(MAX_RSS_GROWTH)
   },
-  run.testTimeoutMs,
+  fuzzTimeoutMs,
 )

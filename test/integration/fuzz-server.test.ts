@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { startChild } from './child.ts'
 import type { MemoryReport } from './fixtures/victim-process.ts'
 import { Bystander, SECRET } from './hostile/bystander.ts'
-import { fuzzRun, megabytes, Tally } from './hostile/fuzz-run.ts'
+import { fuzzRun, fuzzTimeoutMs, megabytes, Tally } from './hostile/fuzz-run.ts'
 import { documentedCodes, HostileClient, victimLimits } from './hostile/hostile-client.ts'
 import { Random } from './hostile/random.ts'
 import { test } from './scene.ts'
@@ -15,15 +15,18 @@ const MAX_HEAP_GROWTH = 8 * 1_048_576
 /** What the process may have more at its worst moment. */
 const MAX_RSS_GROWTH = 150 * 1_048_576
 
-const run = fuzzRun('hostile clients', 600)
-
-test(
-  'hostile clients lose their own connections with documented codes, learn nothing, and disturb nobody',
-  async ({ scene }) => {
+test.for([
+  ['answers at once', false],
+  ['is slow', true],
+] as const)(
+  'hostile clients lose their own connections with documented codes, learn nothing, and disturb nobody: the store %s',
+  { timeout: fuzzTimeoutMs },
+  async ([, isStoreSlow], { scene }) => {
+    const run = fuzzRun('hostile clients', isStoreSlow ? 200 : 500)
     const child = await startChild(
       scene,
       'victim-server-child',
-      { session: { ttlMs: 1_000 }, limits: { ...victimLimits, handshakeTimeoutMs: 5_000 } },
+      { isStoreSlow, session: { ttlMs: 1_000 }, limits: { ...victimLimits, handshakeTimeoutMs: 5_000 } },
       { execArgv: ['--expose-gc'] },
     )
     const url = `ws://127.0.0.1:${await child.ready}/`
@@ -93,5 +96,4 @@ test(
     expect(after.heap - before.heap).toBeLessThan(MAX_HEAP_GROWTH)
     expect(after.peakRss - before.peakRss).toBeLessThan(MAX_RSS_GROWTH)
   },
-  run.testTimeoutMs,
 )

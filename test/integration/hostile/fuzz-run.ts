@@ -1,13 +1,15 @@
-/** How long a fuzzer runs: a fixed number of conversations, or as many as fit into `HEARTLINE_FUZZ_SECONDS`. */
+const seconds = Number(process.env['HEARTLINE_FUZZ_SECONDS'] ?? 0)
+
+export const fuzzTimeoutMs = 60_000 + seconds * 1_000
+
+/** Begins now. How long a fuzzer runs: a fixed number of conversations, or as many as fit into `HEARTLINE_FUZZ_SECONDS`. */
 export function fuzzRun(name: string, conversations: number) {
-  const seconds = Number(process.env['HEARTLINE_FUZZ_SECONDS'] ?? 0)
   const seed = Number(process.env['HEARTLINE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
   const endsAt = performance.now() + seconds * 1_000
   const length = seconds ? `${seconds} s` : `${conversations} conversations`
   console.info(`${name}: ${length}, HEARTLINE_SEED=${seed}`)
   return {
     seed,
-    testTimeoutMs: 60_000 + seconds * 1_000,
     goesOn: (done: number): boolean => (seconds ? performance.now() < endsAt : done < conversations),
   }
 }
