@@ -98,6 +98,25 @@ test('what is repeated in front of a new message takes room in the window, too: 
   expect(resumes).toBe(2)
 })
 
+test('a message that comes byte by byte ends its connection with 1008, long before its end', async () => {
+  await using server = createServer({ port: 0, limits: { maxMessageBytes: 1, maxPendingBytes: 1 } })
+  const { port } = await server.listening
+  const socket = await upgradedSocket(port)
+  socket.setNoDelay()
+  const answers: Buffer[] = []
+  socket.on('data', (data: Buffer) => answers.push(data))
+  const frame = maskedFrame(Opcode.text, `D1,0 ${'x'.repeat(16_000)}`)
+  let sent = 0
+  while (server.stats.violations === 0 && sent < frame.length) {
+    await new Promise<void>((resolve) => void socket.write(frame.subarray(sent, ++sent), () => resolve()))
+    await new Promise((resolve) => void setImmediate(resolve))
+  }
+  expect(sent).toBeLessThan(frame.length)
+  // In the close frame, as two bytes.
+  await until(() => Buffer.concat(answers).includes(Buffer.from([1008 >> 8, 1008 & 255])))
+  socket.destroy()
+})
+
 test('a message out of order gets NACK with the expected number, and 4805', async () => {
   const { server, url } = await echoServer()
   await using _ = server
