@@ -20,9 +20,11 @@ const CLOSE_TIMEOUT_MS = 2_000
  */
 function webSocketFor(maxMessageBytes: number): SessionTransportConstructor {
   const maxPayload = Math.min(MAX_PAYLOAD, MAX_BYTES_PER_UNIT * maxMessageBytes + MORE_BYTES)
+  // Not written where it is used: the types of `ws` do not know `closeTimeout`.
+  const options = { perMessageDeflate: false, maxPayload, closeTimeout: CLOSE_TIMEOUT_MS }
   return class NodeWebSocket extends WebSocket {
     constructor(url: string | URL, protocols?: string | string[]) {
-      super(url, protocols, { perMessageDeflate: false, maxPayload, closeTimeout: CLOSE_TIMEOUT_MS })
+      super(url, protocols, options)
     }
   }
 }
