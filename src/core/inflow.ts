@@ -1,5 +1,6 @@
 import { CloseCode } from '../protocol/close-codes.ts'
 import type { Gap, Payload, Window } from '../protocol/frame.ts'
+import { MAX_BATCH_BYTES } from '../protocol/limits.ts'
 import { Violation } from '../protocol/violation.ts'
 
 /** One message on its way to the application. */
@@ -140,7 +141,9 @@ export class Inflow {
       this.#queue.push(new Incoming(data, ++this.received, this.#session, bytes))
       bytes = 0
     }
-    if (this.#bytes > this.#windows * window.bytes + maxMessageBytes) throw exceeded()
+    // A frame that repeats something before what is new counts as a whole, since all of it is kept alive.
+    const spareBytes = Math.max(maxMessageBytes, MAX_BATCH_BYTES)
+    if (this.#bytes > this.#windows * window.bytes + spareBytes) throw exceeded()
     this.#checkWaiting()
     this.#acknowledgeReceived()
   }

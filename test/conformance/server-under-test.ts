@@ -25,7 +25,7 @@ export async function serverUnderTest(breakage: ServerBreakage = {}): Promise<Se
       return typeof auth === 'string' && auth !== 'nobody' && auth
     },
     store: breakage.store ? brokenStore(store, breakage.store(store)) : store,
-    limits: { handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS, maxMessageBytes: 100_000, maxPendingMessages: 1_500 },
+    limits: { handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS, maxMessageBytes: 10_000, maxPendingMessages: 1_500 },
     ...breakage.options,
   })
   server.on('error', () => {})

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { Inflow, type Incoming, type IncomingGap, type InflowOptions } from '../../src/core/inflow.ts'
 import { CloseCode } from '../../src/protocol/close-codes.ts'
+import { MAX_BATCH_BYTES } from '../../src/protocol/limits.ts'
 import { closeCodeOf } from './vectors.ts'
 
 const GENERATION = 'g'
@@ -167,10 +168,23 @@ test('[WINDOW-4] bears as many messages as the window has, and no more', () => {
   expect(closeCodeOf(() => application.take(5, 'e'))).toBe(CloseCode.tooLarge)
 })
 
-test('[WINDOW-4] bears as many bytes as the window has, and a message more', () => {
-  const application = busy({ window: { messages: 10, bytes: 4 }, maxMessageBytes: 3 })
-  application.take(1, 'aa', 'aa', 'aaa')
-  expect(closeCodeOf(() => application.take(4, 'a'))).toBe(CloseCode.tooLarge)
+test('[WINDOW-4] bears as many bytes as the window has, and a BATCH or a message more', () => {
+  const window = { messages: 10, bytes: 4 }
+  const small = busy({ window, maxMessageBytes: MAX_BATCH_BYTES - 1 })
+  small.take(1, 'aaaa', 'x'.repeat(MAX_BATCH_BYTES - 1), 'a')
+  expect(closeCodeOf(() => small.take(4, 'a'))).toBe(CloseCode.tooLarge)
+  const large = busy({ window, maxMessageBytes: 100_000 })
+  large.take(1, 'aaaa', 'x'.repeat(100_000))
+  expect(closeCodeOf(() => large.take(3, 'a'))).toBe(CloseCode.tooLarge)
+})
+
+test('[WINDOW-4] [DATA-2] bears a window that is full to the last byte, and repeated from its beginning in one BATCH', () => {
+  const application = busy({ window: { messages: 100, bytes: 100 }, maxMessageBytes: 10 })
+  const all = Array.from({ length: 10 }, () => 'x'.repeat(10))
+  application.take(1, ...all.slice(1))
+  application.inflow.begin()
+  application.take(1, ...all)
+  expect(application.inflow.received).toBe(10)
 })
 
 test('[WINDOW-4] messages that are known take no room', () => {

@@ -4,6 +4,7 @@ import type { GapReason } from '../../protocol/frame.ts'
 import type { RawClient } from './raw-client.ts'
 import { expectPayloads, expectThat, pause } from './raw-connection.ts'
 import { serverCase, type ServerScene } from './server-scene.ts'
+import { serverCommands } from './server-subject.ts'
 
 /** A session in which messages were said and came back. */
 async function talked(scene: ServerScene, ...texts: string[]): Promise<RawClient> {
@@ -60,6 +61,29 @@ export const serverResumeCases = [
       expectPayloads(await next.hear(2), ['c', 'd'])
       await next.acknowledged(4)
       await next.quiet(200, ['ack'])
+    },
+  ),
+  serverCase(
+    'resume/repeats-a-full-window',
+    'bears a client that fills the window and begins again behind the last acknowledgement',
+    ['DATA-2', 'WINDOW-3', 'WINDOW-4'],
+    async (scene) => {
+      const client = await scene.attach()
+      const { messages, bytes } = client.welcome.window
+      const length = Math.min(1_000, client.welcome.maxMessageBytes)
+      const count = Math.min(messages, Math.floor((bytes - serverCommands.wait.length) / length) + 1)
+      const texts = [serverCommands.wait, ...Array.from({ length: count - 1 }, () => 'x'.repeat(length))]
+      const say = (client: RawClient, to: number): void => {
+        for (let first = 1; first <= to; first += 60)
+          client.send(encodeData(first, client.received, texts.slice(first - 1, Math.min(to, first + 59))))
+      }
+      say(client, count - 1)
+      await client.quiet(100)
+      client.cut()
+      const next = await scene.attach({ resume: { ...client.resume, sent: count } })
+      say(next, count)
+      await next.acknowledged(count)
+      expectPayloads(await next.hear(count), texts)
     },
   ),
   serverCase(
@@ -301,6 +325,18 @@ export const serverResumeCases = [
       expectPayloads(await client.hear(4), ['a', 'b', 'c', 'd'])
       client.cut()
       expectThat((await scene.resume(client)).welcome.resumed, 'the same session')
+    },
+  ),
+  serverCase(
+    'attach/forked-before-handled',
+    'knows a fork by what it has received, though its application is not yet done with it',
+    ['FORK-1'],
+    async (scene) => {
+      const client = await talked(scene, 'a')
+      client.say(serverCommands.wait)
+      await client.quiet(100)
+      expectNew(await scene.attach({ resume: { ...client.resume, sent: 1 } }), client, 'forked')
+      expectPayloads(await client.hear(2), ['a', serverCommands.wait])
     },
   ),
 ]
