@@ -67,7 +67,7 @@ test('a message above `maxMessageBytes` ends its connection with 4904, and is no
 
 test.each([
   ['messages', Array.from({ length: 17 }, (_, index) => `D${index + 1},0 `)],
-  ['bytes', Array.from({ length: 4 }, (_, index) => `D${index + 1},0 ${'x'.repeat(4_000)}`)],
+  ['bytes', Array.from({ length: 15 }, (_, index) => `D${index + 1},0 ${'x'.repeat(5_000)}`)],
 ])('more %s than the window ends the connection with 4904', async (_, messages) => {
   await using server = createServer({ port: 0, limits })
   const { port } = await server.listening
@@ -82,20 +82,21 @@ test('what is repeated in front of a new message takes room in the window, too: 
   const { port } = await server.listening
   let client = RawClient.entering(`ws://127.0.0.1:${port}/`)
   let welcome = await client.welcome()
-  client.send('D1,0 nobody listens')
+  client.send('D1,0 nobody listens', 'D2,0 x')
   let resumes = 0
   for (; resumes < 16; resumes++) {
-    const { session, token, generation, received } = { ...welcome, received: resumes + 1 }
+    const { session, token, generation, received } = { ...welcome, received: resumes + 2 }
     const resume = { session, token, position: { generation, offset: 0 }, sent: 99 }
     expect(await client.isAlive()).toBe(true)
     client = RawClient.entering(`ws://127.0.0.1:${port}/`, { resume, window: { messages: 1, bytes: 1 } })
     welcome = await client.welcome()
     expect(welcome.received).toBe(received)
-    client.send(`B${received},0,4900,1 ${'x'.repeat(4_901)}`)
+    client.send(`B${received - 1},0,5000,5000,1 ${'x'.repeat(10_001)}`)
     if (!(await client.isAlive())) break
   }
   expect(client.closed).toMatchObject({ code: 4904 })
-  expect(resumes).toBe(2)
+  // The window of 8,000 bytes, and a frame of the largest size beyond it.
+  expect(resumes).toBe(7)
 })
 
 test('a message that comes byte by byte ends its connection with 1008, long before its end', async () => {

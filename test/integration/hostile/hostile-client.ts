@@ -134,7 +134,8 @@ const violations: readonly Violation[] = [
     [4904],
     (talk) => {
       talk.send(`D${talk.next++},0 hang`)
-      for (let more = 0; more < 5; more++) talk.send(`D${talk.next++},0 ${'x'.repeat(9_000)}`)
+      // The window, and a frame of the largest size beyond it.
+      for (let more = 0; more < 10; more++) talk.send(`D${talk.next++},0 ${'x'.repeat(9_000)}`)
     },
   ],
   [

@@ -4,7 +4,7 @@ import { WebSocketServer, type WebSocket } from 'ws'
 import { decode, decodeHelloEntry } from '../../../src/protocol/decode.ts'
 import { encodeAck, encodeData, encodeGap, encodeNack, encodeWelcome } from '../../../src/protocol/encode.ts'
 import type { Hello, Payload, Welcome } from '../../../src/protocol/frame.ts'
-import { PROTOCOL } from '../../../src/protocol/limits.ts'
+import { MAX_BATCH_BYTES, PROTOCOL } from '../../../src/protocol/limits.ts'
 import { mutate } from './mutate.ts'
 import { Random } from './random.ts'
 
@@ -162,7 +162,7 @@ const violations: readonly Violation[] = [
     [4904],
     ({ send, kept }) => {
       send(encodeData(++kept.sent, 0, ['hang']))
-      for (let bytes = 0; bytes <= 262_144 + MAX_MESSAGE_BYTES; bytes += 18_000)
+      for (let bytes = 0; bytes <= 262_144 + MAX_BATCH_BYTES; bytes += 18_000)
         send(encodeData(++kept.sent, 0, ['x'.repeat(18_000)]))
     },
   ],
