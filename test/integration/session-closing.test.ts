@@ -168,9 +168,9 @@ describe('close() of a server', () => {
     await scene.journal.until('the client at the next server', () => next.sessions[0])
     expect(mover.states.find(({ ending }) => ending)!.ending).toMatchObject({ code: 4703, wasClean: true })
     expect(old.sessions[0]!.ended).toEqual({ reason: 'shutdown', unacknowledged: 0 })
+    await mover.session.send('hello again')
     // Its own store is gone with it.
     expect(mover.gaps).toMatchObject([{ reason: 'unknown' }])
-    await mover.session.send('hello again')
     expect(next.sessions[0]!.texts).toEqual(['hello again'])
   })
 
