@@ -463,9 +463,7 @@ export class SessionServer<I extends Identity = Identity> {
         if (this.#dirty.push(core) === 1) setImmediate(this.#flush)
       },
       deliver: (core, message: Incoming) => owner(core).deliver(message),
-      retryAt: (core, at) => {
-        setTimeout(() => core.resumeDelivery(now()), at - now() + 1).unref()
-      },
+      retryAt: deliverAt,
       commit: (core, commit: Commit) =>
         this.#ask(
           () => this.#store.commit(core.id, commit),
@@ -523,6 +521,12 @@ export class SessionServer<I extends Identity = Identity> {
 }
 
 const ignore = (): void => {}
+
+/** Delivers again at an instant. A timer is early by as much as this turn of the event loop has taken before it was set. */
+function deliverAt(core: ServerSession<SessionConnection>, at: number): void {
+  const wake = (): void => (now() < at ? deliverAt(core, at) : core.resumeDelivery(now()))
+  setTimeout(wake, at - now() + 1).unref()
+}
 
 /** What a client may have on its way, however much it asks for: what is in flight has to be counted here. */
 function bounded(hello: Hello): Hello {

@@ -24,3 +24,24 @@ test.each<[string, () => unknown]>([
   expect(client.received.filter((message) => /^[DA]/.test(String(message)))).toEqual([])
   await Promise.all([client.close(), other.close()])
 })
+
+test('every message whose handler fails is delivered again, though timers are early by parts of a millisecond', async () => {
+  await using server = createServer({ port: 0 })
+  server.on('session', (session) => {
+    session.on('error', () => {})
+    session.on('message', ({ data, redelivered }) => {
+      if (!redelivered) throw new Error('not now')
+      return session.send(data)
+    })
+  })
+  const url = `ws://127.0.0.1:${(await server.listening).port}/`
+  const clients = Array.from({ length: 100 }, () => RawClient.entering(url))
+  await Promise.all(clients.map((client) => client.welcome()))
+  // At many instants.
+  for (const client of clients) {
+    client.send('D1,0 x')
+    await new Promise((resolve) => void setImmediate(resolve))
+  }
+  for (const client of clients) expect(String(await client.answered('D1'))).toMatch(/^D1,\d x$/)
+  await Promise.all(clients.map((client) => client.close()))
+})
