@@ -110,6 +110,8 @@ export class ClientSession<M extends Outgoing> {
   /** Highest number that went into any transport of this session. */
   #used = 0
   #identity: Identity | undefined
+  /** HELLOs that asked for a session. */
+  #attempts = 0
   #maxMessageBytes = Infinity
   /** Last acknowledgement that the current transport was given, and when the next one is due. */
   #acknowledged = 0
@@ -204,6 +206,7 @@ export class ClientSession<M extends Outgoing> {
           token: identity.token,
           position: { generation: identity.generation, offset: this.#inflow.received },
           sent: this.#used,
+          attempt: ++this.#attempts,
         },
       }),
       ...(auth !== undefined && { auth }),
@@ -457,7 +460,12 @@ export class ClientSession<M extends Outgoing> {
       throw new Violation(CloseCode.protocolError, 'acknowledgement of what was not sent')
     for (let next = outbox.first; next <= number; next++) this.#effects.settled(outbox.at(next), 'accepted')
     outbox.trimTo(number)
-    while (this.#waiting.length && this.#hasRoom(this.#waiting[0]!)) outbox.append(this.#waiting.shift()!)
+    while (this.#waiting.length && this.#hasRoom(this.#waiting[0]!)) {
+      const message = this.#waiting.shift()!
+      // It may have come before the limit was known.
+      if (message.data.length > this.#maxMessageBytes) this.#effects.settled(message, 'tooLarge')
+      else outbox.append(message)
+    }
     if (outbox.size || this.#isEnding) this.#schedule()
   }
 

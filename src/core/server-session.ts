@@ -177,6 +177,11 @@ export class ServerSession<T> implements InflowEffects {
     this.#attaches++
   }
 
+  /** Whether the store is being asked for an attach: then nobody should give the session up. */
+  get isAttaching(): boolean {
+    return this.#attaches > 0
+  }
+
   /** The store has answered, and its answer has been taken into account. Or it has failed, and nobody knows what it did. */
   attachAnswered(hasFailed: boolean): void {
     this.#attaches--

@@ -14,6 +14,7 @@ const bodies: Record<string, Shape> = {
       token: 'string',
       position: { generation: 'string', offset: 'count' },
       sent: 'count',
+      'attempt?': 'count',
     },
     window: { messages: 'count', bytes: 'count' },
   },

@@ -24,6 +24,8 @@ export interface Resume {
   readonly position: Position
   /** The highest number that it has used. */
   readonly sent: number
+  /** Rises with every HELLO of the client, so that one which arrives late is known as such. */
+  readonly attempt?: number
 }
 
 /** @see PROTOCOL.md#hello */

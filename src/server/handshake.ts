@@ -95,9 +95,12 @@ async function attach<I extends Identity>(
     const { session: id } = resume
     // The store looks at the token first: who has none learns nothing, not even that the session exists.
     const sent = sessions.get(id)?.core.refuses(resume) ? -1 : resume.sent
-    const request = { session: id, subject, tokenHash: sha256(resume.token), nextTokenHash: tokenHash, sent }
+    const { attempt = 0 } = resume
+    const request = { session: id, subject, tokenHash: sha256(resume.token), nextTokenHash: tokenHash, sent, attempt }
     const attachment = await attachInStore(store, sessions.get(id), request)
     if (typeof attachment !== 'string') return { identity, id, attachment, token, isNew: false, reason: undefined }
+    // The client has attached by another attempt already, and must keep that connection.
+    if (attachment === 'late') return reject(connection, CloseCode.superseded, 'a later attempt was faster')
     reason = attachment
   }
   // A resumed session takes no room; a new one may find none.

@@ -385,6 +385,8 @@ export class SessionServer<I extends Identity = Identity> {
     const { attach } = core
     clearTimeout(core.expiry)
     core.expiry = setTimeout(() => {
+      // Somebody is coming back: if the store does not let it in, it expires after another such time.
+      if (core.isAttaching) return this.#expireLater(session)
       this.#expired++
       this.#finish(session, 'expired', attach)
     }, this.#options.ttlMs)

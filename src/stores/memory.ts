@@ -26,6 +26,8 @@ interface Row {
   /** Still valid, until the client is known to have the current one. */
   formerHash: string | undefined
   attach: number
+  /** Of the last attach. */
+  attempt: number
   accepted: number
   /** Made by the first message: most sessions are idle. */
   inbox: MessageLog<Payload> | undefined
@@ -51,12 +53,12 @@ class MemoryStore implements Store {
     const count = this.#perSubject.get(subject) ?? 0
     if (count >= maxPerSubject) return
     this.#perSubject.set(subject, count + 1)
-    const row: Row = { subject, tokenHash, formerHash: undefined, attach: 1, accepted: 0, inbox: undefined }
+    const row: Row = { subject, tokenHash, formerHash: undefined, attach: 1, attempt: 0, accepted: 0, inbox: undefined }
     this.#rows.set(session, row)
     return this.#attachment(row)
   }
 
-  attach({ session, subject, tokenHash, nextTokenHash, sent }: AttachRequest): Attachment | Refusal {
+  attach({ session, subject, tokenHash, nextTokenHash, sent, attempt }: AttachRequest): Attachment | Refusal {
     const row = this.#rows.get(session)
     if (!row) return 'unknown'
     const isCurrent = isEqual(row.tokenHash, tokenHash)
@@ -64,6 +66,9 @@ class MemoryStore implements Store {
     if (!isCurrent && !isFormer) return 'unknown'
     if (row.subject !== subject) return 'subject'
     if (sent < row.accepted) return 'forked'
+
+    if (!isCurrent && attempt && attempt <= row.attempt) return 'late'
+    row.attempt = attempt
     row.attach++
     row.formerHash = tokenHash
     row.tokenHash = nextTokenHash

@@ -27,6 +27,8 @@ export interface AttachRequest {
   readonly nextTokenHash: string
   /** The highest number that it has used. */
   readonly sent: number
+  /** Rises with every attempt of a client; 0 if it does not tell. */
+  readonly attempt: number
 }
 
 export interface Appended {
@@ -37,7 +39,12 @@ export interface Appended {
 }
 
 /** Why an attach was refused. `unknown` also stands for a wrong token: nobody learns that a session exists. */
-export type Refusal = 'unknown' | 'subject' | 'forked'
+export type Refusal =
+  | 'unknown'
+  | 'subject'
+  | 'forked'
+  /** An attempt that the client has given up for one that was faster. */
+  | 'late'
 
 /**
  * Where sessions are kept. Every method is one atomic step: either all of its effects happen or none.
@@ -57,8 +64,8 @@ export interface Store {
   /**
    * Attaches a new connection, whether or not the one before is known to be dead.
    *
-   * MUST check the token's hash against the current and the former one, the subject for equality, and that `sent` is not
-   * below what was accepted; MUST raise the attach number; MUST make `tokenHash` the former and `nextTokenHash` the
+   * MUST check the token's hash against the current and the former one, the subject for equality, that `sent` is not
+   * below what was accepted, and that `attempt`, if the token is the former one, is higher than that of the attach before; MUST raise the attach number; MUST make `tokenHash` the former and `nextTokenHash` the
    * current hash. Refused, it changes nothing.
    */
   attach(request: AttachRequest): MaybePromise<Attachment | Refusal>

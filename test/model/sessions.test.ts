@@ -13,7 +13,10 @@ const freeze = fc.record({
   who: side,
   forMs: fc.integer({ min: 1, max: 30_000 }),
 })
-const network = fc.record({ kind: fc.constant('network' as const), delayMs: fc.constantFrom(0, 1, 20, 200, 1_500) })
+const network = fc.record({
+  kind: fc.constant('network' as const),
+  delayMs: fc.constantFrom(0, 1, 20, 200, 1_500, 12_000),
+})
 const one = <Kind extends string>(kind: Kind) => fc.record({ kind: fc.constant(kind) })
 
 /** Nothing that breaks a connection. */

@@ -148,13 +148,15 @@ export class ServerProcess {
       tokenHash: hash(resume.token),
       nextTokenHash: hash(token),
       sent: resume.sent,
+      attempt: resume.attempt ?? 0,
     }
     const session = this.sessions.get(resume.session)
     session?.attaching()
     this.#store.attach(request, (answer: Attachment | Refusal | undefined) => {
       if (this.isDead) return
       this.#when(() => {
-        if (typeof answer === 'string') create(answer)
+        if (answer === 'late') this.#close(connection, CloseCode.superseded)
+        else if (typeof answer === 'string') create(answer)
         else if (answer) this.#attached(connection, hello, resume.session, answer, token, undefined)
         session?.attachAnswered(!answer)
       })
@@ -241,7 +243,7 @@ export class ServerProcess {
   #end(session: SimulatedSession): void {
     session.isEnded = true
     this.sessions.delete(session.id)
-    this.#store.end(session.id)
+    this.#store.end(session.id, session.attach)
   }
 
   #gone(connection: Attached): void {
@@ -282,7 +284,8 @@ export class ServerProcess {
           }
         }
         for (const session of this.sessions.values())
-          if (!session.transport && now - session.detachedAt > this.#settings.ttlMs) this.#end(session)
+          if (!session.transport && !session.isAttaching && now - session.detachedAt > this.#settings.ttlMs)
+            this.#end(session)
       })
       this.#watch()
     })

@@ -59,8 +59,8 @@ export class StoreFront {
     )
   }
 
-  end(session: string): void {
-    void this.#store.end(session)
+  end(session: string, attach: number): void {
+    void this.#store.end(session, attach)
   }
 
   /** @returns the answer, if the store is near and the caller takes it so */
