@@ -163,6 +163,7 @@ export class Session {
     else if (payload.length > this.#core.maxMessageBytes) settle(message, 'tooLarge')
     else if (!this.#core.send(message))
       message.fail('ERR_OUTBOX_FULL', `No room: ${this.pending} messages are not acknowledged.`)
+    else if (this.#core.isEager) this.#flush()
     return message.promise
   }
 

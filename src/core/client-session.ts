@@ -9,7 +9,7 @@ import { Inflow, type Incoming, type IncomingGap, type InflowOptions } from './i
 import { Latency } from './latency.ts'
 import type { Ending, LinkTiming } from './link.ts'
 import { MessageLog } from './message-log.ts'
-import { Outflow, type Slice } from './outflow.ts'
+import { EAGER_BYTES, EAGER_MESSAGES, Outflow, type Slice } from './outflow.ts'
 
 /** A message that the application has sent. The shell keeps the promise in it. */
 export interface Outgoing {
@@ -120,9 +120,14 @@ export class ClientSession<M extends Outgoing> {
   /** When data that is on its way has waited long enough for a probe, and how long that is. */
   #expectAt = Infinity
   #expectMs = 0
+  /** Since when nothing was heard after data went out; only the first data counts. */
+  #unansweredAt = 0
+  #isUnanswered = false
   /** When the round trip has not been heard of for too long. */
   #measureAt = Infinity
   #isScheduled = false
+  /** Bytes that were taken since the last flush. */
+  #queuedBytes = 0
   /** How long the server wants us to stay away. */
   #retryAfterMs = 0
   /** `close()` was called: by then the rest has to be acknowledged. */
@@ -243,9 +248,16 @@ export class ClientSession<M extends Outgoing> {
       this.#waiting.push(message)
     } else {
       this.#outbox.append(message)
+      this.#queuedBytes += message.data.length
       this.#schedule()
     }
     return true
+  }
+
+  /** So much is queued that it should go now: then the other side works while this one goes on. */
+  get isEager(): boolean {
+    const queued = this.#outbox.last - this.#outflow.sent
+    return (queued >= EAGER_MESSAGES || this.#queuedBytes >= EAGER_BYTES) && this.#outflow.room > 0
   }
 
   /** The application has handled the message that it was given last. */
@@ -267,6 +279,7 @@ export class ClientSession<M extends Outgoing> {
   /** Gives the transport all that the window takes. */
   flush(now: number): void {
     this.#isScheduled = false
+    this.#queuedBytes = 0
     if (this.connection.readyState !== 1) return
     const outbox = this.#outbox
     const outflow = this.#outflow
@@ -283,10 +296,11 @@ export class ClientSession<M extends Outgoing> {
     if (wasSent) {
       const roundTripMs = this.connection.heartbeat?.latency.smoothedMs ?? 0
       this.#expectMs = Math.max(DATA_TIMEOUT_MS, 4 * roundTripMs) + outflow.bytes / SLOWEST_PATH
+      if (!this.#isUnanswered) this.#unansweredAt = now
+      this.#isUnanswered = true
       this.#expectAt = Math.min(this.#expectAt, now + this.#expectMs)
       this.#acknowledged = ack
       this.#acknowledgedBytes = this.#inflow.handledBytes
-      this.#ackAt = Infinity
     }
     if (this.#isEnding && !this.pending) this.#bye(now)
   }
@@ -308,10 +322,16 @@ export class ClientSession<M extends Outgoing> {
     }
     if (now >= this.#measureAt) this.#measure(now)
     if (now >= this.#expectAt) {
-      this.#expectAt = Infinity
-      this.#ask(now, this.#expectMs)
+      // What was answered meanwhile has not moved the timer: traffic would move it with every message.
+      const dueAt = this.#isUnanswered ? this.#unansweredAt + this.#expectMs : Infinity
+      this.#expectAt = now < dueAt ? dueAt : Infinity
+      if (now >= dueAt) this.#ask(now, this.#expectMs)
     }
-    if (now >= this.#ackAt) this.#acknowledge()
+    if (now >= this.#ackAt) {
+      this.#ackAt = Infinity
+      // Data may have taken it along.
+      if (this.#inflow.acknowledged > this.#acknowledged) this.#acknowledge()
+    }
     if (now >= this.#inflow.retryAt) this.#deliver(now)
     this.connection.tick(now, sentBytes, queuedBytes)
   }
@@ -342,7 +362,7 @@ export class ClientSession<M extends Outgoing> {
       return
     }
     connection.received(now, frame.type === 'pong')
-    this.#expectAt = Infinity
+    this.#isUnanswered = false
     switch (frame.type) {
       case 'data':
         // All of the frame counts, or nothing.
@@ -540,6 +560,7 @@ export class ClientSession<M extends Outgoing> {
 
   #ended(ending: Ending): void {
     this.#ackAt = this.#moveAt = this.#expectAt = this.#measureAt = Infinity
+    this.#isUnanswered = false
     const isOver = this.connection.readyState > 2
     const lost = isOver ? [...this.#outbox.after(0), ...this.#waiting] : []
     if (isOver) {

@@ -8,6 +8,10 @@ interface Flight {
   readonly bytes: number
 }
 
+/** With so much queued, a flush does not wait for the end of the turn. */
+export const EAGER_MESSAGES = 16
+export const EAGER_BYTES = 8_192
+
 /** Nothing in flight. One for all: most sessions are idle. */
 const NONE: Flight[] = []
 

@@ -3,7 +3,7 @@ import { encodeAck, encodeBye, encodeGap, encodeNack, encodeWelcome } from '../p
 import type { Frame, GapReason, Hello, Payload, Resume, Welcome } from '../protocol/frame.ts'
 import { Violation } from '../protocol/violation.ts'
 import { Inflow, type Incoming, type InflowEffects, type InflowOptions } from './inflow.ts'
-import { Outflow, type Slice } from './outflow.ts'
+import { EAGER_BYTES, EAGER_MESSAGES, Outflow, type Slice } from './outflow.ts'
 
 /** What the store said when a connection attached to a session. */
 export interface Attachment {
@@ -114,6 +114,8 @@ export class ServerSession<T> implements InflowEffects {
   /** An attach failed that the store may have made all the same. */
   #mayBeOurs = false
   #isScheduled = false
+  /** Bytes that were appended since the last flush. */
+  #queuedBytes = 0
   /** Behind which offset the store is being asked for messages. */
   #readingAfter: number | undefined
   #loaded: Slice | undefined
@@ -293,9 +295,13 @@ export class ServerSession<T> implements InflowEffects {
   }
 
   /** The inbox has grown, to this offset at least. */
-  appended(last: number): void {
+  appended(last: number, bytes: number): void {
     this.last = Math.max(this.last, last)
-    this.#schedule()
+    this.#queuedBytes += bytes
+    const isEager = last - this.#outflow.sent >= EAGER_MESSAGES || this.#queuedBytes >= EAGER_BYTES
+    // So much goes at once: then the client works while this side goes on.
+    if (isEager && this.transport !== undefined && this.#outflow.room > 0) this.flush()
+    else this.#schedule()
   }
 
   /** The application has handled the message that it was given last. */
@@ -361,6 +367,7 @@ export class ServerSession<T> implements InflowEffects {
   /** Gives the connection what the window takes, and acknowledges what the store has taken note of. */
   flush(): void {
     this.#isScheduled = false
+    this.#queuedBytes = 0
     if (this.#end) return
     this.#commit()
     const { transport } = this

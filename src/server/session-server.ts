@@ -17,7 +17,7 @@ import { now } from '../host/clock.ts'
 import { Emitter } from '../host/emitter.ts'
 import { CloseCode } from '../protocol/close-codes.ts'
 import { decode } from '../protocol/decode.ts'
-import { encodeGoaway } from '../protocol/encode.ts'
+import { encodeGoaway, PONG } from '../protocol/encode.ts'
 import type { Hello, Payload, Window } from '../protocol/frame.ts'
 import { Violation } from '../protocol/violation.ts'
 import { memoryStore } from '../stores/memory.ts'
@@ -69,6 +69,7 @@ const STORE_RETRY_MS = 1_000
 const MAX_BYTES_PER_UNIT = 3
 /** What may come around a HELLO: the headers of its WebSocket frames, and control frames. */
 const HELLO_SPARE_BYTES = 1_024
+const PONG_BYTE = PONG.charCodeAt(0)
 /** Most that a client may have on its way. */
 const MAX_WINDOW: Window = { messages: 65_536, bytes: 67_108_864 }
 /** What heartline's own client asks for. */
@@ -285,8 +286,13 @@ export class SessionServer<I extends Identity = Identity> {
 
   #message(connection: SessionConnection, data: Buffer, isBinary: boolean): void {
     if (connection.isOver) return
+    const session = connection.session as Session<I> | undefined
+    // Most messages of most sessions are this one.
+    if (session && data.length === 1 && data[0] === PONG_BYTE && !isBinary) {
+      if (connection.ponged()) session.emit('latency', { latencyMs: connection.latency.smoothedMs! })
+      return
+    }
     try {
-      const session = connection.session as Session<I> | undefined
       if (!session && data.length > this.#options.maxHelloBytes)
         throw new Violation(CloseCode.tooLarge, 'hello too large')
       const frame = decode(isBinary ? detached(data) : data.toString())
@@ -300,8 +306,6 @@ export class SessionServer<I extends Identity = Identity> {
           connection.latency.smoothedMs = frame.latencyMs
           session.emit('latency', { latencyMs: frame.latencyMs })
         }
-      } else if (frame.type === 'pong') {
-        if (connection.ponged()) session.emit('latency', { latencyMs: connection.latency.smoothedMs! })
       } else session.core.frame(now(), connection, frame)
     } catch (error) {
       if (!(error instanceof Violation)) throw error
@@ -438,9 +442,9 @@ export class SessionServer<I extends Identity = Identity> {
     } catch (cause) {
       return Promise.reject(storeError(cause))
     }
-    if (!(appended instanceof Promise)) return noteAppended(session, appended)
+    if (!(appended instanceof Promise)) return noteAppended(session, appended, data.length)
     return appended.then(
-      (appended) => noteAppended(session, appended),
+      (appended) => noteAppended(session, appended, data.length),
       (cause: unknown) => {
         throw storeError(cause)
       },
@@ -547,9 +551,9 @@ function detached(data: Buffer): Buffer {
   return copy
 }
 
-function noteAppended(session: Session, appended: Appended | undefined): number | undefined {
+function noteAppended(session: Session, appended: Appended | undefined, bytes: number): number | undefined {
   if (!appended) throw new HeartlineError('ERR_SESSION_CLOSED', 'The store does not know the session.')
-  session.core.appended(appended.offset)
+  session.core.appended(appended.offset, bytes)
   // Half of what is not acknowledged by now.
   return appended.isFull ? appended.offset - Math.floor(session.pending / 2) : undefined
 }

@@ -110,6 +110,5 @@ export async function weather(
   }).toEqual({ refused: [], sessions: 1, gaps: 0, lost: 0, toServer: faultless, toClient: faultless })
   // It was no fair weather, and both ends have talked all the time.
   expect(told.resumed).toBeGreaterThan(2)
-  for (const { sent } of [ofClient, ofServer])
-    expect(sent.length).toBeGreaterThan((PER_SECOND * DURATION_MS) / 2_000)
+  for (const { sent } of [ofClient, ofServer]) expect(sent.length).toBeGreaterThan((PER_SECOND * DURATION_MS) / 2_000)
 }

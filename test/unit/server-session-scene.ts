@@ -237,7 +237,7 @@ export class ServerScene {
   }
 
   #append(data: string): void {
-    this.core.appended(this.#inbox.push(data))
+    this.core.appended(this.#inbox.push(data), data.length)
     this.#endTurn()
   }
 

@@ -125,6 +125,7 @@ export class ClientProcess {
     const message: SentMessage = { name, data, wasSent: false, fate: undefined }
     this.sent.push(message)
     this.core.send(message)
+    if (this.core.isEager) this.core.flush(this.#queue.now)
   }
 
   close(): void {

@@ -79,7 +79,7 @@ export class ServerProcess {
     this.#store.append(session.id, data, (appended) => {
       if (!appended) return
       session.inbox[appended.offset] = data
-      if (!this.isDead) this.#when(() => session.appended(appended.offset))
+      if (!this.isDead) this.#when(() => session.appended(appended.offset, data.length))
     })
   }
 
