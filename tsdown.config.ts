@@ -20,7 +20,7 @@ export default defineConfig([
       testing: 'src/testing/index.ts',
     },
     deps: { neverBundle: [/^node:/, 'ws'] },
-    dts: true,
+    dts: { sourcemap: false },
   },
   {
     ...common,

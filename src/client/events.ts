@@ -18,6 +18,8 @@ export interface StateEvent {
   readonly state: ConnectionState
   /** How the attempt or connection before ended; only when one did. */
   readonly ending: Ending | undefined
+  /** What the runtime said about that. Only in Node: a browser tells pages nothing about an attempt that was refused. */
+  readonly error: Error | undefined
   /** Attempts since the last stable connection. */
   readonly attempts: number
   /** Milliseconds until the next attempt; only in the state `waiting`. */

@@ -7,7 +7,7 @@ import { optionError } from '../core/option.ts'
 import { isRetryable, type Retry } from '../core/retry.ts'
 import { now, report } from '../host/clock.ts'
 import { Driver } from '../host/driver.ts'
-import { Emitter } from '../host/emitter.ts'
+import { checkListener, Emitter } from '../host/emitter.ts'
 import { ask, isUrl, providerContext, type Provider } from '../host/provider.ts'
 import { retryPolicy } from '../host/reconnect.ts'
 import { toPayload } from '../host/payload.ts'
@@ -50,8 +50,13 @@ class Sending implements Outgoing {
 /** With more bytes than these waiting, a PONG tells nothing that they do not. @see PROTOCOL.md#ping */
 const MAX_QUEUED_BEFORE_PONG = 65_536
 
+const EVENTS = ['message', 'state', 'resumed', 'gap', 'lost', 'latency', 'superseded', 'error']
+
 const failures: Record<Exclude<Fate, 'accepted'>, readonly [ErrorCode, string]> = {
-  lost: ['ERR_SESSION_LOST', 'The session is over; whether the message has arrived, the event `lost` tells.'],
+  lost: [
+    'ERR_SESSION_LOST',
+    'The session ended before the server had acknowledged the message. The event `lost` says whether it was sent.',
+  ],
   tooLarge: ['ERR_MESSAGE_TOO_LARGE', 'The message is larger than the server takes.'],
 }
 
@@ -72,6 +77,8 @@ export class Session {
   #transport: SessionTransport | undefined
   #sentBytes = 0
   #lastEnding: Ending | undefined
+  /** What the current transport has complained of. */
+  #error: Error | undefined
   #attempt = 0
   #state: ConnectionState | undefined
   /** Is to be delivered as soon as somebody listens. */
@@ -175,6 +182,7 @@ export class Session {
    * @returns a function that takes the listener away
    */
   on<Type extends keyof SessionEventMap>(type: Type, listener: (event: SessionEventMap[Type]) => unknown): () => void {
+    checkListener(type, listener, EVENTS)
     const off = this.#emitter.on(type, listener)
     const waiting = this.#waiting
     if (type === 'message' && waiting) {
@@ -258,6 +266,7 @@ export class Session {
     const { protocols, first } = this.#core.hello(auth)
     const transport = new this.#WebSocket(url, protocols)
     this.#transport = transport
+    this.#error = undefined
     this.#sentBytes = 0
     transport.binaryType = 'arraybuffer'
     let wasOpen = false
@@ -276,7 +285,8 @@ export class Session {
       connection.ended(now(), code, reason, wasClean)
       this.#driver.arm()
     }
-    transport.onerror = () => {
+    transport.onerror = ({ error }: { error?: Error }) => {
+      this.#error = error
       // Undici (Node's own WebSocket) gives no close event after an attempt that failed.
       if (!wasOpen) queueMicrotask(() => transport.onclose?.({ code: 1006, reason: '', wasClean: false }))
     }
@@ -327,8 +337,14 @@ export class Session {
     if (state === this.#state && !ending) return
     this.#state = state
     const { retryAt } = this.#core.connection
-    const retryInMs = state === 'waiting' ? Math.max(0, retryAt - now()) : undefined
-    this.#emitter.emit('state', { state, ending, attempts: this.#retry.attempts, retryInMs })
+    const retryInMs = state === 'waiting' ? Math.max(0, Math.ceil(retryAt - now())) : undefined
+    this.#emitter.emit('state', {
+      state,
+      ending,
+      error: ending && this.#error,
+      attempts: this.#retry.attempts,
+      retryInMs,
+    })
   }
 
   #flush(): void {

@@ -16,6 +16,8 @@ export type ErrorCode =
   | 'ERR_SESSION_CLOSED'
   /** The application could not handle a message; it is delivered again. */
   | 'ERR_HANDLER'
+  /** The port or address of the server cannot be had. */
+  | 'ERR_LISTEN'
   /** The store failed or does not answer as its contract says. */
   | 'ERR_STORE'
 

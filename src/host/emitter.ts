@@ -1,4 +1,11 @@
+import { optionError } from '../core/option.ts'
 import { report } from './clock.ts'
+
+/** @throws HeartlineError `ERR_OPTION` for an event that is never emitted, or what is no function */
+export function checkListener(type: PropertyKey, listener: unknown, types: readonly PropertyKey[]): void {
+  if (!types.includes(type) || typeof listener !== 'function')
+    throw optionError(`Expected a function for one of the events ${types.join(', ')}, got ${String(type)}.`)
+}
 
 /** Listeners of events that have one object each. A listener that throws is reported, and harms nobody. */
 export class Emitter<Events extends object> {

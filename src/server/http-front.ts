@@ -93,7 +93,10 @@ export class HttpFront {
     return new Promise((resolve, reject) => {
       this.#server.once('listening', () => resolve(this.#address()))
       // For as long as it lives: an error that nobody listens to would end the process.
-      this.#ownServer?.on('error', reject)
+      this.#ownServer?.on('error', (cause) => {
+        const where = `${this.#options.host ?? '127.0.0.1'}:${String(this.#options.port)}`
+        reject(new HeartlineError('ERR_LISTEN', `Cannot listen at ${where}: ${cause.message}`, { cause }))
+      })
     })
   }
 
@@ -105,15 +108,17 @@ export class HttpFront {
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     // The HTTP server's other upgrades are for others, if there are any.
     if (pathOf(request) !== this.#path) {
-      if (this.#server.listenerCount('upgrade') < 2) refuse(socket, 404)
+      if (this.#server.listenerCount('upgrade') < 2)
+        refuse(socket, 404, `There is no WebSocket at this path, but at ${this.#path}.`)
       return
     }
     const protocols = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((entry) => entry.trim())
-    if (!protocols.includes(PROTOCOL)) return refuse(socket, 400)
+    if (!protocols.includes(PROTOCOL)) return refuse(socket, 400, `The subprotocol ${PROTOCOL} is not offered.`)
     try {
-      if (!isAllowedOrigin(request, this.#options.allowedOrigins)) return refuse(socket, 403)
+      if (!isAllowedOrigin(request, this.#options.allowedOrigins))
+        return refuse(socket, 403, 'This Origin is not allowed: see the option `allowedOrigins`.')
     } catch (cause) {
-      refuse(socket, 500)
+      refuse(socket, 500, 'The Origin could not be checked.')
       return this.#failed(
         new HeartlineError('ERR_PROVIDER', 'An origin could not be checked: `allowedOrigins` failed.', { cause }),
       )
@@ -122,7 +127,7 @@ export class HttpFront {
     try {
       for (const entry of protocols) hello ??= decodeHelloEntry(entry)
     } catch {
-      return refuse(socket, 400)
+      return refuse(socket, 400, 'The HELLO is malformed.')
     }
     this.#webSocketServer.handleUpgrade(request, socket, head, (webSocket) => {
       hideHello(request)
@@ -145,8 +150,9 @@ function hideHello({ headers, rawHeaders }: IncomingMessage): void {
 }
 
 /** Answers an upgrade request with an error. */
-function refuse(socket: Duplex, status: number): void {
+function refuse(socket: Duplex, status: number, text: string): void {
   socket.on('error', () => socket.destroy())
   socket.once('finish', () => socket.destroy())
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: text/plain`
+  socket.end(`${head}\r\nContent-Length: ${text.length + 1}\r\n\r\n${text}\n`)
 }

@@ -39,6 +39,7 @@ export interface ServerOptions<I extends Identity = Identity> {
   /**
    * Origins of the pages that may connect, such as `https://example.com`; `'*'` for all. Clients that are no browsers send
    * no `Origin`, and are let through: this protects people from pages, it does not authenticate anybody.
+   * A list takes the place of the default: add the server's own origin if its pages connect, too.
    * @default the server's own host
    */
   allowedOrigins?: readonly string[] | '*' | ((origin: string, request: IncomingMessage) => boolean)
@@ -110,11 +111,14 @@ export const serverLimitRules = {
 export function checkedOptions(options: ServerOptions<any>) {
   numberOptions('', options, serverRules)
   const { port, server, path = '/', session = {}, store } = options
-  if ((port === undefined) === (server === undefined)) throw optionError('Expected either `port` or `server`.')
+  if ((port === undefined) === (server === undefined))
+    throw optionError('Expected either `port` or `server`, not both.')
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535))
     throw optionError(`Expected \`port\` to be a whole number from 0 to 65535, got ${String(port)}.`)
-  if (server !== undefined && typeof server?.on !== 'function')
-    throw optionError('Expected `server` to be an HTTP or HTTPS server of Node.')
+  if (server !== undefined && typeof server?.address !== 'function')
+    throw optionError(
+      'Expected `server` to be an HTTP or HTTPS server of Node, such as `createServer(app)` of `node:http` for an Express application.',
+    )
   if (typeof path !== 'string' || !path.startsWith('/'))
     throw optionError(`Expected \`path\` to be text that begins with /, got ${String(path)}.`)
   if (store !== undefined && typeof store?.attach !== 'function')
@@ -124,10 +128,10 @@ export function checkedOptions(options: ServerOptions<any>) {
       throw optionError(`Expected \`${name}\` to be a function.`)
   const { allowedOrigins } = options
   if (allowedOrigins !== undefined && allowedOrigins !== '*' && typeof allowedOrigins !== 'function')
-    for (const origin of Array.isArray(allowedOrigins) ? (allowedOrigins as unknown[]) : [allowedOrigins])
+    for (const origin of Array.isArray(allowedOrigins) ? (allowedOrigins as unknown[]) : [[allowedOrigins]])
       if (typeof origin !== 'string' || !/^[a-z][a-z0-9+.-]*:\/\/[^/]+$/i.test(origin))
         throw optionError(
-          `Expected \`allowedOrigins\` to be '*', a function, or an array of origins such as "https://example.com", got ${JSON.stringify(origin)}.`,
+          `Expected \`allowedOrigins\` to be '*', a function, or an array of origins such as "https://example.com", got ${JSON.stringify(Array.isArray(origin) ? origin[0] : origin)}.`,
         )
   const { acknowledge = 'handled' } = session
   if (acknowledge !== 'handled' && acknowledge !== 'received')

@@ -14,7 +14,7 @@ import {
   type ServerSessionOptions,
 } from '../core/server-session.ts'
 import { now } from '../host/clock.ts'
-import { Emitter } from '../host/emitter.ts'
+import { checkListener, Emitter } from '../host/emitter.ts'
 import { CloseCode } from '../protocol/close-codes.ts'
 import { decode } from '../protocol/decode.ts'
 import { encodeGoaway, PONG } from '../protocol/encode.ts'
@@ -28,6 +28,7 @@ import { checkedOptions, type CheckedOptions, type Identity, type ServerOptions 
 import { SessionConnection } from './session-connection.ts'
 import { Session, type SessionEnd, type SessionHost } from './session.ts'
 import { TimedWatch } from './timed-watch.ts'
+import { warn } from './warn.ts'
 
 export interface ServerEventMap<I extends Identity> {
   /** A client has begun a session, or has come back to one that this process has not seen. Add its listeners at once. */
@@ -150,9 +151,7 @@ export class SessionServer<I extends Identity = Identity> {
       (error) => this.#error(error),
     )
     this.listening = this.#front.listening
-    this.listening.catch((cause: unknown) =>
-      this.#error(optionErrorFrom(`Cannot listen at port ${String(options.port)}.`, cause)),
-    )
+    this.listening.catch((cause: unknown) => this.#error(cause as HeartlineError))
   }
 
   /** A snapshot of the counters. */
@@ -182,6 +181,7 @@ export class SessionServer<I extends Identity = Identity> {
     type: Type,
     listener: (event: ServerEventMap<I>[Type]) => unknown,
   ): () => void {
+    checkListener(type, listener, ['session', 'ghost', 'error'])
     return this.#emitter.on(type, listener)
   }
 
@@ -522,7 +522,7 @@ export class SessionServer<I extends Identity = Identity> {
 
   #error(error: HeartlineError): void {
     if (this.#emitter.count('error')) this.#emitter.emit('error', error)
-    else process.emitWarning(error)
+    else warn(error)
   }
 }
 

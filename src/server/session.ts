@@ -1,13 +1,14 @@
 import type { ServerSession } from '../core/server-session.ts'
 import { HeartlineError } from '../core/error.ts'
 import type { Incoming } from '../core/inflow.ts'
-import { Emitter } from '../host/emitter.ts'
+import { checkListener, Emitter } from '../host/emitter.ts'
 import { now } from '../host/clock.ts'
 import { toPayload } from '../host/payload.ts'
 import type { Payload } from '../protocol/frame.ts'
 import type { MaybePromise } from '../stores/store.ts'
 import type { Identity } from './options.ts'
 import type { SessionConnection } from './session-connection.ts'
+import { warn } from './warn.ts'
 
 /** A message of a client. */
 export interface ServerMessage {
@@ -147,6 +148,7 @@ export class Session<I extends Identity = Identity> {
     type: Type,
     listener: (event: ServerSessionEventMap[Type]) => unknown,
   ): () => void {
+    checkListener(type, listener, ['message', 'resumed', 'disconnected', 'latency', 'ended', 'error'])
     const off = this.#emitter.on(type, listener)
     const waiting = this.#waiting
     if (type === 'message' && waiting) {
@@ -228,6 +230,6 @@ export class Session<I extends Identity = Identity> {
     const error = new HeartlineError('ERR_HANDLER', 'A message was not handled; it is delivered again.', { cause })
     if (this.#emitter.count('error')) this.emit('error', error)
     // Not thrown, as a browser would: what a client sends must not end the process of all.
-    else process.emitWarning(error)
+    else warn(error)
   }
 }

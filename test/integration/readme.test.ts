@@ -40,7 +40,7 @@ test('the session client and server of the README understand each other', async 
   )
   const port = (await output(host)).slice('port '.length)
   const child = run(
-    `${sessionClient!.replace('wss://example.com/live', `ws://127.0.0.1:${port}`)}\nconsole.log('acknowledged')\nsession.close()`,
+    `${sessionClient!.replace('ws://localhost:8080', `ws://127.0.0.1:${port}`)}\nconsole.log('acknowledged')\nsession.close()`,
   )
   const lines: string[] = []
   child.stdout!.on('data', (text) => lines.push(...String(text).trim().split('\n')))

@@ -98,14 +98,29 @@ describe('a server with a port of its own', () => {
       errors.push(error)
       scene.journal.note('error')
     })
-    await expect(second.listening).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    await expect(second.listening).rejects.toMatchObject({ code: 'ERR_LISTEN', cause: { code: 'EADDRINUSE' } })
     await scene.journal.until('the error event', () => errors.length)
     expect(errors).toEqual([
-      expect.objectContaining({ code: 'ERR_OPTION', cause: expect.objectContaining({ code: 'EADDRINUSE' }) }),
+      expect.objectContaining({ code: 'ERR_LISTEN', cause: expect.objectContaining({ code: 'EADDRINUSE' }) }),
     ])
     await second.close()
     const client = scene.connect(first.url)
     await client.session.send('the first one is not concerned')
+  })
+
+  test('takes no application for a server, and no text for a list of origins', () => {
+    expect(() => createSessionServer({ server: express() as never })).toThrow(/createServer\(app\)/)
+    expect(() => createSessionServer({ port: 0, allowedOrigins: 'http://localhost:5173' as never })).toThrow(
+      /allowedOrigins.*array.*"http:\/\/localhost:5173"/,
+    )
+  })
+
+  test('throws for a listener of an event that never comes', async ({ scene }) => {
+    const server = await scene.sessionServer({})
+    expect(() => server.server.on('connection' as never, () => {})).toThrow(/session, ghost, error/)
+    const { session } = scene.connect(server.url)
+    expect(() => session.on('open' as never, () => {})).toThrow(/message, state/)
+    expect(() => session.on('message', undefined as never)).toThrow(/function/)
   })
 
   test('tells a browser what it is, and answers the wrong kind of upgrade', async ({ scene }) => {
