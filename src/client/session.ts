@@ -15,7 +15,7 @@ import { atEndOfTurn } from '../host/turn.ts'
 import { CloseCode } from '../protocol/close-codes.ts'
 import { PONG } from '../protocol/encode.ts'
 import type { Payload } from '../protocol/frame.ts'
-import { PROTOCOL } from '../protocol/limits.ts'
+import { MAX_QUEUED_BEFORE_PONG, PROTOCOL } from '../protocol/limits.ts'
 import type { SessionEventMap, SessionMessage } from './events.ts'
 import {
   sessionOptions,
@@ -46,9 +46,6 @@ class Sending implements Outgoing {
     this.#reject(new HeartlineError(code, text))
   }
 }
-
-/** With more bytes than these waiting, a PONG tells nothing that they do not. @see PROTOCOL.md#ping */
-const MAX_QUEUED_BEFORE_PONG = 65_536
 
 const EVENTS = ['message', 'state', 'resumed', 'gap', 'lost', 'latency', 'superseded', 'error']
 
@@ -198,6 +195,8 @@ export class Session {
   async *[Symbol.asyncIterator](): AsyncGenerator<SessionMessage, void, void> {
     let arrived: (() => void) | undefined
     let current: { readonly message: SessionMessage; readonly done: () => void } | undefined
+    // Once: whoever races with a promise that stays open leaves something behind in it each time.
+    void this.#closed.then(() => arrived?.())
     const off = this.on('message', (message) => {
       return new Promise<void>((done) => {
         current = { message, done }
@@ -206,7 +205,7 @@ export class Session {
     })
     try {
       for (;;) {
-        if (!current) await Promise.race([new Promise<void>((resolve) => (arrived = resolve)), this.#closed])
+        if (!current && this.state !== 'closed') await new Promise<void>((resolve) => (arrived = resolve))
         if (!current) return
         const { message, done } = current
         try {
@@ -298,9 +297,8 @@ export class Session {
     this.#sentBytes += message.length
     try {
       this.#transport?.send(message)
-    } catch (error) {
+    } catch {
       // The transport is dying; its end follows, and the message stays in the outbox.
-      void error
     }
   }
 

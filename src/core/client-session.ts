@@ -4,6 +4,7 @@ import { encodeAck, encodeBye, encodeHello, encodeHelloEntry, PING, PONG } from 
 import type { Frame, GapReason, Hello, Payload, Welcome } from '../protocol/frame.ts'
 import { MAX_HELLO_ENTRY, PROTOCOL } from '../protocol/limits.ts'
 import { Violation } from '../protocol/violation.ts'
+import { answerTimeMs } from './answer-time.ts'
 import { Connection, type ConnectionState, type RetryPolicy } from './connection.ts'
 import { Inflow, type Incoming, type IncomingGap, type InflowOptions } from './inflow.ts'
 import { Latency } from './latency.ts'
@@ -64,11 +65,6 @@ export interface ClientSessionOptions extends InflowOptions {
 
 /** Longest time that the acknowledgement of a received message waits for company. */
 const ACK_DELAY_MS = 50
-
-/** Least time in which something is heard after data was sent; then a probe has as long. */
-const DATA_TIMEOUT_MS = 1_000
-/** Slowest path that data is expected to go over in that time, in bytes per millisecond. */
-const SLOWEST_PATH = 32
 
 interface Identity {
   readonly session: string
@@ -294,8 +290,7 @@ export class ClientSession<M extends Outgoing> {
       wasSent = true
     }
     if (wasSent) {
-      const roundTripMs = this.connection.heartbeat?.latency.smoothedMs ?? 0
-      this.#expectMs = Math.max(DATA_TIMEOUT_MS, 4 * roundTripMs) + outflow.bytes / SLOWEST_PATH
+      this.#expectMs = answerTimeMs(this.connection.heartbeat?.latency.smoothedMs, outflow.bytes)
       if (!this.#isUnanswered) this.#unansweredAt = now
       this.#isUnanswered = true
       this.#expectAt = Math.min(this.#expectAt, now + this.#expectMs)
@@ -498,8 +493,8 @@ export class ClientSession<M extends Outgoing> {
   }
 
   #deliver(now: number): void {
-    // What belongs to a session that is over is not acknowledged, so it is not handed over.
-    // What was acknowledged on receipt is nobody else's any more.
+    // What belongs to a session that is over is not acknowledged, so it is not handed over; but what was acknowledged on
+    // receipt is nobody else's any more.
     if (this.connection.readyState > 2 && this.#options.acknowledge === 'handled') return
     this.#inflow.deliver(now)
     const owed = this.#inflow.acknowledged - this.#acknowledged

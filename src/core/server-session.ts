@@ -31,6 +31,8 @@ export interface Commit {
 export interface ServerEffects<T> {
   /** Give a connection one WebSocket message. */
   transmit(transport: T, message: Payload): void
+  /** Data was given to a connection: its peer has to be heard soon. */
+  expect(transport: T): void
   /** Whether the connection takes more at all: bytes that have not left the process are a second brake. */
   isWritable(transport: T): boolean
   /** Close a connection. */
@@ -433,6 +435,7 @@ export class ServerSession<T> implements InflowEffects {
       if (message === undefined) return
       this.#acknowledged = this.#accepted
       this.#effects.transmit(transport, message)
+      this.#effects.expect(transport)
     }
   }
 

@@ -18,3 +18,6 @@ export const MAX_BATCH_BYTES = 65_536
 
 /** Numbers and offsets have at most this many digits, so that every one of them is an exact double. */
 export const MAX_DIGITS = 15
+
+/** With more bytes than these waiting for a peer, PONG tells it nothing that they do not. @see PROTOCOL.md#ping */
+export const MAX_QUEUED_BEFORE_PONG = 65_536

@@ -12,7 +12,7 @@ import type { CheckedOptions, ServerOptions } from './options.ts'
 import { isAllowedOrigin } from './origin.ts'
 
 /** A text takes up to three bytes for each UTF-16 code unit. */
-const MAX_BYTES_PER_UNIT = 3
+export const MAX_BYTES_PER_UNIT = 3
 /**
  * A message may come in parts, each of which keeps all the bytes alive that it was read from the network with. Whoever sends
  * less in a frame, or in a TCP segment, on average, wants something else than to send.

@@ -2,23 +2,20 @@ import { Buffer } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
+import { answerTimeMs } from '../core/answer-time.ts'
 import { Latency } from '../core/latency.ts'
 import type { ServerSession } from '../core/server-session.ts'
 import { PING, PONG } from '../protocol/encode.ts'
 import type { Payload } from '../protocol/frame.ts'
+import { MAX_QUEUED_BEFORE_PONG } from '../protocol/limits.ts'
 import { GuardedConnection, isSocket } from './guarded-connection.ts'
 import type { SocketLike } from './web-socket-server-like.ts'
 
 const OPEN = 1
 /** With more than this waiting in the process, a connection gets no more data until it has drained. */
 const MAX_QUEUED_BYTES = 1_048_576
-/** With more than this waiting, the peer has enough to hear from us without a PONG. */
-const MAX_QUEUED_BEFORE_PONG = 65_536
 /** Time that a peer has to answer a close frame. Whoever is displaced may be dead. */
 const CLOSE_TIMEOUT_MS = 2_000
-/** Least time for an answer to data, longest time, and slowest path in bytes a millisecond: as in the client's heartbeat. */
-const DATA_TIMEOUT_MS = 1_000
-const SLOWEST_PATH = 32
 
 /** Finished frames of short texts, by text. */
 const frames = new Map<string, Buffer>()
@@ -66,8 +63,7 @@ export class SessionConnection extends GuardedConnection<WebSocket> {
   override get expectMs(): number {
     const core = this.session?.core
     if (!core || core.inFlight <= 0 || core.transport !== this) return Infinity
-    const roundTripMs = 4 * (this.latency.smoothedMs ?? 0)
-    return Math.min(this.#timeoutMs, Math.max(DATA_TIMEOUT_MS, roundTripMs) + core.inFlightBytes / SLOWEST_PATH)
+    return Math.min(this.#timeoutMs, answerTimeMs(this.latency.smoothedMs, core.inFlightBytes))
   }
 
   /** Asks for a sign of life, and tells how long the last one took. A protocol-level ping would be answered for a frozen page. */

@@ -23,7 +23,7 @@ import { Violation } from '../protocol/violation.ts'
 import { memoryStore } from '../stores/memory.ts'
 import type { Appended, MaybePromise, Store } from '../stores/store.ts'
 import { admit, type HandshakeHost } from './handshake.ts'
-import { HttpFront } from './http-front.ts'
+import { HttpFront, MAX_BYTES_PER_UNIT } from './http-front.ts'
 import { checkedOptions, type CheckedOptions, type Identity, type ServerOptions } from './options.ts'
 import { SessionConnection } from './session-connection.ts'
 import { Session, type SessionEnd, type SessionHost } from './session.ts'
@@ -66,8 +66,6 @@ class OwnedSession<I extends Identity> extends ServerSession<SessionConnection> 
 const END_TIMEOUT_MS = 5_000
 /** After a failure of the store, the next try. */
 const STORE_RETRY_MS = 1_000
-/** A text takes up to three bytes for each UTF-16 code unit. */
-const MAX_BYTES_PER_UNIT = 3
 /** What may come around a HELLO: the headers of its WebSocket frames, and control frames. */
 const HELLO_SPARE_BYTES = 1_024
 const PONG_BYTE = PONG.charCodeAt(0)
@@ -195,7 +193,7 @@ export class SessionServer<I extends Identity = Identity> {
     const { drainMs = 0 } = options
     if (!(drainMs >= 0 && drainMs <= 2_147_483_647)) {
       const message = `Expected \`drainMs\` to be a number from 0 to 2147483647, got ${drainMs}.`
-      return Promise.reject(optionErrorFrom(message, undefined))
+      return Promise.reject(optionError(message))
     }
     return (this.#closed ??= this.#close(drainMs))
   }
@@ -205,8 +203,6 @@ export class SessionServer<I extends Identity = Identity> {
   }
 
   async #close(drainMs: number): Promise<void> {
-    if (!(drainMs >= 0 && drainMs <= 2_147_483_647))
-      throw optionErrorFrom(`Expected \`drainMs\` to be a number from 0 to 2147483647, got ${drainMs}.`, undefined)
     const freed = this.#front.close()
     if (drainMs) {
       for (const connection of this.#connections.values())
@@ -344,14 +340,13 @@ export class SessionServer<I extends Identity = Identity> {
     connection.attached()
     connection.session = session
     clearTimeout(core.expiry)
+    this.#watch.add(connection)
     const resumed = core.attached(connection, bounded(hello), attachment, token, reason)
     if (core.transport !== connection) {
       // Its position was impossible, or a newer attach was faster: then that one's connection may be gone already.
       if (!session.isConnected) this.#expireLater(session)
       return
     }
-    this.#watch.add(connection)
-    if (core.inFlight) this.#watch.expect(connection)
     if (!resumed) return
     this.#resumed++
     session.emit('resumed', resumed)
@@ -455,6 +450,7 @@ export class SessionServer<I extends Identity = Identity> {
     const owner = (core: ServerSession<SessionConnection>): Session<I> => (core as OwnedSession<I>).owner
     return {
       transmit: (connection, message) => connection.transmit(message),
+      expect: (connection) => this.#watch.expect(connection),
       isWritable: (connection) => {
         const { isWritable, session } = connection
         if (!isWritable) connection.whenDrained(() => session?.core.writable())
@@ -500,7 +496,6 @@ export class SessionServer<I extends Identity = Identity> {
     for (const core of dirty) {
       core.flush()
       ;(core as OwnedSession<I>).owner.drained()
-      if (core.inFlight > 0) this.#watch.expect(core.transport!)
     }
   }
 
@@ -560,6 +555,3 @@ function noteAppended(session: Session, appended: Appended | undefined, bytes: n
 
 const storeError = (cause: unknown): HeartlineError =>
   cause instanceof HeartlineError ? cause : new HeartlineError('ERR_STORE', 'The store failed.', { cause })
-
-const optionErrorFrom = (message: string, cause: unknown): HeartlineError =>
-  cause === undefined ? optionError(message) : new HeartlineError('ERR_OPTION', message, { cause })

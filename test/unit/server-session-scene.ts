@@ -158,6 +158,7 @@ export class ServerScene {
           const text = String(message)
           effects.push(text[0] === 'W' ? 'W' : text)
         },
+        expect: () => {},
         isWritable: () => true,
         closeTransport: (transport, code) => {
           this.#open.delete(transport)

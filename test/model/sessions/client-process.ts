@@ -34,8 +34,6 @@ export class ClientProcess {
   readonly endings: number[] = []
   /** The HELLO of each attempt. */
   readonly hellos: Hello[] = []
-  /** Most wires that were in use at the same time. */
-  maxWires = 0
   isSuperseded = false
   isDead = false
   readonly core: ClientSession<SentMessage>
@@ -76,7 +74,7 @@ export class ClientProcess {
           if (code === 4902) this.isSuperseded = true
         },
         schedule: () => queue.after(0, () => this.#when(() => this.core.flush(queue.now))),
-        deliver: (message) => handler.deliver(message.id, () => this.#handled(message)),
+        deliver: (message) => handler.deliver(() => this.#handled(message)),
         gap: (gap) => this.events.push({ kind: 'gap', session: gap.session, gap }),
         resumed: () => {},
         settled: (message, fate) => {
@@ -160,7 +158,6 @@ export class ClientProcess {
       this.#wire = wire
       const isCurrent = () => this.#wire === wire && !this.isDead
       wire.client = {
-        opened: () => {},
         received: (message) => this.#when(() => isCurrent() && this.core.received(this.#queue.now, message)),
         closed: (code) =>
           this.#when(() => {

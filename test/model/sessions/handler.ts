@@ -5,8 +5,6 @@ export type HandlerPlan = readonly ('at once' | 'fails' | number)[]
 
 /** An application's message handler, which may take its time, and may fail. */
 export class Handler {
-  /** Most messages that were being handled at the same time. */
-  maxAtOnce = 0
   readonly #queue: EventQueue
   readonly #plan: HandlerPlan
   readonly #effects: { done(isHandled: boolean): void }
@@ -20,7 +18,7 @@ export class Handler {
   }
 
   /** @returns whether the message is handled; otherwise `done` follows */
-  deliver(_id: string, note: () => void): boolean {
+  deliver(note: () => void): boolean {
     const plan = this.#plan[this.#deliveries++ % this.#plan.length]!
     if (++this.#atOnce > 1) throw new Error('Two messages are handled at the same time.')
     if (plan === 'at once') {

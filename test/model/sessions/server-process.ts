@@ -98,10 +98,8 @@ export class ServerProcess {
   }
 
   accept(wire: Wire): void {
-    wire.deliver('server', () => {})
     const connection = new Attached(wire)
     wire.server = {
-      opened: () => {},
       received: (message) => this.#when(() => this.#received(connection, message)),
       closed: () => this.#when(() => this.#gone(connection)),
     }
@@ -209,13 +207,12 @@ export class ServerProcess {
     const own = (session: ServerSession<Attached>) => session as SimulatedSession
     return {
       transmit: ({ wire }, message) => wire.send('client', message),
+      expect: () => {},
       isWritable: () => true,
       closeTransport: (connection, code) => this.#close(connection, code),
       schedule: (session) => this.#queue.after(0, () => this.#when(() => session.flush())),
       deliver: (session, message) =>
-        own(session).handler.deliver(message.id, () =>
-          own(session).taken.push({ number: message.number, data: message.data }),
-        ),
+        own(session).handler.deliver(() => own(session).taken.push({ number: message.number, data: message.data })),
       retryAt: (session, at) =>
         this.#queue.after(at - this.#queue.now, () => this.#when(() => session.resumeDelivery(this.#queue.now))),
       commit: (session, commit) =>

@@ -170,7 +170,6 @@ function replay(
   if (!hello?.resume) return false
   const wire = new Wire(queue, network, hello)
   wire.client = {
-    opened: () => {},
     received: (message) => {
       if (message[0] === 'W') wire.send('server', 'A' + hello.resume!.position.offset)
     },

@@ -5,7 +5,6 @@ export type Side = 'client' | 'server'
 
 /** What one side of a wire is told. */
 export interface WireEnd {
-  opened(): void
   received(message: Payload): void
   closed(code: number): void
 }
@@ -27,7 +26,6 @@ export class Wire {
   readonly hello: Hello | undefined
   /** Bytes of all that reached the server: any of them is life. */
   arrivedAtServer = 0
-  /** Bytes that the client's side was given, for its heartbeat. */
   readonly #queue: EventQueue
   readonly #network: NetworkState
   readonly #isLost = { client: false, server: false }
