@@ -40,7 +40,7 @@ class Attached {
 /** A session as the server's application has it. */
 export class SimulatedSession extends ServerSession<Attached> {
   /** What the application has sent, by offset. */
-  readonly inbox: Payload[] = []
+  inbox: Payload[] = []
   /** What it has handled. */
   readonly taken: { readonly number: number; readonly data: Payload }[] = []
   handler!: Handler
@@ -199,6 +199,9 @@ export class ServerProcess {
           else session.failed(this.#queue.now)
         }),
     })
+    // An attach whose answer was lost may have kept it alive in the store, though it has expired here: the same inbox goes on.
+    const before = this.history.find((other) => other.id === id)
+    if (before) session.inbox = before.inbox
     this.history.push(session)
     return session
   }
