@@ -2,13 +2,28 @@ import type { Resumed } from '../core/client-session.ts'
 import type { ConnectionState } from '../core/connection.ts'
 import type { HeartlineError } from '../core/error.ts'
 import type { Ending } from '../core/link.ts'
-import type { GapReason, Payload } from '../protocol/frame.ts'
+import type { GapReason, Payload, Position } from '../protocol/frame.ts'
 
 /** A message of the server. */
 export interface SessionMessage {
   /** Text, or bytes. */
   readonly data: Payload
   /** The same for each delivery of this message, and for no other message. */
+  readonly id: string
+  /** It was handed over before, and the handler failed. */
+  readonly redelivered: boolean
+  /** Where it comes from, if the server has subscribed this session to a topic; else it is for this session alone. */
+  readonly topic?: string
+}
+
+/** A message of a topic. */
+export interface TopicMessage {
+  /** Text, or bytes. */
+  readonly data: Payload
+  readonly topic: string
+  /** Where it is in the topic; `undefined` if it is volatile. */
+  readonly position: Position | undefined
+  /** The same for each delivery of this message, and for no other message; empty if it is volatile. */
   readonly id: string
   /** It was handed over before, and the handler failed. */
   readonly redelivered: boolean
@@ -28,8 +43,10 @@ export interface StateEvent {
 
 /** Messages of the server that cannot be delivered any more. */
 export interface GapEvent {
-  /** The stream that has the hole. */
-  readonly stream: 'inbox'
+  /** The stream that has the hole: what is for this session alone, or a topic. */
+  readonly stream: 'inbox' | 'topic'
+  /** Which topic. */
+  readonly topic?: string
   /** The session that it belongs to. */
   readonly session: string
   /** Identity of the stream's history. */

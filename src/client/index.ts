@@ -22,8 +22,9 @@ export type { ConnectionState } from '../core/connection.ts'
 export type { EndCause, Ending } from '../core/link.ts'
 export type { Provider, ProviderContext } from '../host/provider.ts'
 export type { ReconnectOptions } from '../host/reconnect.ts'
-export type { GapReason, Payload } from '../protocol/frame.ts'
-export type { GapEvent, LostEvent, SessionEventMap, SessionMessage, StateEvent } from './events.ts'
+export type { From, GapReason, Payload, Position } from '../protocol/frame.ts'
+export type { SubscriptionState } from '../core/client-topics.ts'
+export type { GapEvent, LostEvent, SessionEventMap, SessionMessage, StateEvent, TopicMessage } from './events.ts'
 export type {
   ConnectOptions,
   SessionHeartbeatOptions,
@@ -32,4 +33,5 @@ export type {
   SessionTransportConstructor,
 } from './options.ts'
 export { CloseCode } from '../protocol/close-codes.ts'
-export type { Session } from './session.ts'
+export type { Session, SubscribeOptions } from './session.ts'
+export type { SnapshotContext, Subscription, SubscriptionEventMap } from './subscription.ts'

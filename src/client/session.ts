@@ -1,28 +1,56 @@
-import { ClientSession, type Fate, type Outgoing } from '../core/client-session.ts'
+import { ClientSession } from '../core/client-session.ts'
+import type { ClientSubscription, TopicGap, TopicIncoming } from '../core/client-topics.ts'
 import type { ConnectionState } from '../core/connection.ts'
 import { HeartlineError, type ErrorCode } from '../core/error.ts'
 import type { Incoming } from '../core/inflow.ts'
 import type { Ending } from '../core/link.ts'
 import { optionError } from '../core/option.ts'
 import { isRetryable, type Retry } from '../core/retry.ts'
+import type { Fate, Outgoing } from '../core/session-outbox.ts'
 import { now, report } from '../host/clock.ts'
 import { Driver } from '../host/driver.ts'
 import { checkListener, Emitter } from '../host/emitter.ts'
 import { ask, isUrl, providerContext, type Provider } from '../host/provider.ts'
 import { retryPolicy } from '../host/reconnect.ts'
 import { toPayload } from '../host/payload.ts'
+import { checkFrom, checkTopicName } from '../host/topic-option.ts'
 import { atEndOfTurn } from '../host/turn.ts'
 import { CloseCode } from '../protocol/close-codes.ts'
 import { PONG } from '../protocol/encode.ts'
-import type { Payload } from '../protocol/frame.ts'
+import type { From, Payload, Position } from '../protocol/frame.ts'
 import { MAX_QUEUED_BEFORE_PONG, PROTOCOL } from '../protocol/limits.ts'
-import type { SessionEventMap, SessionMessage } from './events.ts'
+import type { GapEvent, SessionEventMap, SessionMessage } from './events.ts'
+import { Handover } from './handover.ts'
+import { iterate } from './iterate.ts'
 import {
   sessionOptions,
   type ConnectOptions,
   type SessionTransport,
   type SessionTransportConstructor,
 } from './options.ts'
+import {
+  Subscription,
+  topicMessage,
+  type SnapshotContext,
+  type SubscriptionHost,
+  type TopicReceiver,
+} from './subscription.ts'
+
+/** How a subscription begins. */
+export interface SubscribeOptions {
+  /**
+   * Where it begins: behind all that there is (`now`), before all that is kept (`first`), before the last few
+   * (`{ last: 10 }`), or behind a position, such as `subscription.position` of an earlier session. @default 'now'
+   */
+  from?: From
+  /**
+   * Loads what the topic stands for, before the first message and after each gap. The position is known by then, and all
+   * messages behind it follow when the promise has resolved: what changes while it loads is not missed. It may return the
+   * position that the loaded data stand for: messages up to it are left out. If it fails, it is called again, after 1 s, then
+   * 2, 4, … 30 s.
+   */
+  snapshot?: (context: SnapshotContext) => Position | void | Promise<Position | void>
+}
 
 /** A message on its way to the server, and the promise of its `send()`. */
 class Sending implements Outgoing {
@@ -62,7 +90,7 @@ const failures: Record<Exclude<Fate, 'accepted'>, readonly [ErrorCode, string]> 
  * in order, or the application is told what is missing.
  */
 export class Session {
-  readonly #core: ClientSession<Sending>
+  readonly #core: ClientSession<Sending, TopicReceiver>
   readonly #driver: Driver
   readonly #emitter = new Emitter<SessionEventMap>()
   readonly #retry: Retry
@@ -78,8 +106,10 @@ export class Session {
   #error: Error | undefined
   #attempt = 0
   #state: ConnectionState | undefined
-  /** Is to be delivered as soon as somebody listens. */
-  #waiting: Incoming | undefined
+  readonly #handover: Handover<Incoming>
+  readonly #subscriptionHost: SubscriptionHost
+  /** Of the topics that the server has subscribed this session to. */
+  readonly #adopted = new Set<Handover<TopicIncoming>>()
 
   /** Use `connect()`. */
   constructor(url: Provider<string | URL>, options: ConnectOptions) {
@@ -99,15 +129,16 @@ export class Session {
       (ending) => isRetryable(ending) || (mayRenew && ending.code === CloseCode.unauthorized),
     )
     this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve))
-    this.#core = new ClientSession<Sending>(
+    this.#core = new ClientSession<Sending, TopicReceiver>(
       {
         connect: () => this.#connect(),
         transmit: (message) => this.#transmit(message),
         closeTransport: () => this.#closeTransport(),
         ended: (ending) => this.#ended(ending),
         schedule: () => atEndOfTurn(() => this.#flush()),
-        deliver: (message) => this.#deliver(message),
-        gap: (gap) => this.#emitter.emit('gap', { stream: 'inbox', ...gap }),
+        deliver: (message) => this.#handover.deliver(message),
+        gap: ({ session, generation, from, to, reason }) =>
+          this.#emitter.emit('gap', { stream: 'inbox', session, generation, from, to, reason }),
         resumed: (resumed) => this.#emitter.emit('resumed', resumed),
         settled: (message, fate) => settle(message, fate),
         lost: (messages) =>
@@ -115,6 +146,12 @@ export class Session {
         latency: (latencyMs) => this.#emitter.emit('latency', { latencyMs }),
         changed: () => this.#changed(),
         random: Math.random,
+        deliverTopic: ({ owner }, message) => owner.deliver(message),
+        snapshot: ({ owner }, position, reason) => owner.snapshot(position, reason),
+        topicGap: ({ owner }, gap) => owner.gap(gap),
+        subscribed: ({ owner }) => owner.subscribed(),
+        unsubscribed: ({ owner }, reason) => owner.ended(reason),
+        adopt: (subscription) => this.#adopt(subscription),
       },
       coreOptions,
       this.#retry,
@@ -122,6 +159,28 @@ export class Session {
     this.#driver = new Driver(this.#core, (now) =>
       this.#core.tick(now, this.#sentBytes, this.#transport?.bufferedAmount ?? 0),
     )
+    this.#handover = this.#messages<Incoming>(
+      ({ data, id, failures }) => ({ data, id, redelivered: failures > 0 }),
+      () => this.#core.handled(now()),
+      () => this.#core.failed(now()),
+    )
+    this.#subscriptionHost = {
+      handled: (subscription) => this.#armed(() => this.#core.topicHandled(now(), subscription)),
+      failed: (subscription, error, isHeard) => {
+        this.#armed(() => this.#core.topicFailed(now(), subscription))
+        if (!isHeard) this.#complain(error)
+      },
+      unsubscribe: (subscription) => this.#armed(() => this.#core.topics.unsubscribe(subscription)),
+      unheard: (topic, reason) => {
+        const error = new HeartlineError(
+          'ERR_UNSUBSCRIBED',
+          `The server has ended the subscription to ${topic}: ${reason}.`,
+        )
+        this.#emitter.emit('error', error)
+      },
+      gapEvent: (topic, gap) => this.#topicGap(topic, gap),
+      closed: this.#closed,
+    }
     // Listeners that are added in this turn hear everything.
     queueMicrotask(() => {
       if (this.state === 'closed') return
@@ -181,43 +240,36 @@ export class Session {
   on<Type extends keyof SessionEventMap>(type: Type, listener: (event: SessionEventMap[Type]) => unknown): () => void {
     checkListener(type, listener, EVENTS)
     const off = this.#emitter.on(type, listener)
-    const waiting = this.#waiting
-    if (type === 'message' && waiting) {
-      this.#waiting = undefined
-      queueMicrotask(() => {
-        if (this.#deliver(waiting)) this.#handled()
-      })
+    if (type === 'message') {
+      this.#handover.listened()
+      for (const handover of this.#adopted) handover.listened()
     }
     return off
   }
 
+  /**
+   * Subscribes to a topic, now or as soon as there is a connection. The server's `authorize` is asked, now and at each
+   * connection. The subscription outlives connections, and sessions: it goes on where it was as long as the server keeps the
+   * messages; otherwise it has a `gap`.
+   *
+   * @throws HeartlineError `ERR_OPTION`, `ERR_SUBSCRIBED`, `ERR_SESSION_CLOSED`
+   */
+  subscribe(topic: string, options: SubscribeOptions = {}): Subscription {
+    checkTopicName(topic)
+    const { from = 'now', snapshot } = options
+    checkFrom(from)
+    if (snapshot !== undefined && typeof snapshot !== 'function')
+      throw optionError('Expected `snapshot` to be a function.')
+    if (this.#core.topics.has(topic))
+      throw new HeartlineError('ERR_SUBSCRIBED', `The session has subscribed to ${topic} already.`)
+    const core = this.#core.subscribe(topic, from, !!snapshot)
+    if (!core) throw new HeartlineError('ERR_SESSION_CLOSED', 'The session is closed.')
+    return new Subscription(core, this.#subscriptionHost, snapshot)
+  }
+
   /** The messages, one by one: each counts as handled when the next one is asked for, or the loop is left. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<SessionMessage, void, void> {
-    let arrived: (() => void) | undefined
-    let current: { readonly message: SessionMessage; readonly done: () => void } | undefined
-    // Once: whoever races with a promise that stays open leaves something behind in it each time.
-    void this.#closed.then(() => arrived?.())
-    const off = this.on('message', (message) => {
-      return new Promise<void>((done) => {
-        current = { message, done }
-        arrived?.()
-      })
-    })
-    try {
-      for (;;) {
-        if (!current && this.state !== 'closed') await new Promise<void>((resolve) => (arrived = resolve))
-        if (!current) return
-        const { message, done } = current
-        try {
-          yield message
-        } finally {
-          current = undefined
-          done()
-        }
-      }
-    } finally {
-      off()
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<SessionMessage, void, void> {
+    return iterate<SessionMessage>((listener) => this.on('message', listener), this.#closed)
   }
 
   /**
@@ -350,35 +402,48 @@ export class Session {
     this.#driver.arm()
   }
 
-  #deliver(incoming: Incoming): boolean {
-    if (!this.#emitter.count('message')) {
-      this.#waiting = incoming
-      return false
-    }
-    try {
-      const { data, id, failures } = incoming
-      const pending = this.#emitter.hand('message', { data, id, redelivered: failures > 0 })
-      if (!pending) return true
-      pending.then(
-        () => this.#handled(),
-        (error: unknown) => this.#failed(error),
-      )
-    } catch (error) {
-      // Not from inside: the core waits for the answer.
-      queueMicrotask(() => this.#failed(error))
-    }
-    return false
+  /** What is for this session's own listeners. */
+  #messages<I>(toMessage: (item: I) => SessionMessage, handled: () => void, failed: () => void): Handover<I> {
+    return new Handover<I>(
+      (item) => this.#emitter.hand('message', toMessage(item)),
+      () => this.#emitter.count('message') > 0,
+      () => this.#armed(handled),
+      (error) => {
+        this.#armed(failed)
+        this.#complain(error)
+      },
+    )
   }
 
-  #handled(): void {
-    this.#core.handled(now())
+  /** The server has subscribed this session: what comes goes to the session's own listeners. */
+  #adopt(subscription: ClientSubscription<TopicReceiver>): TopicReceiver {
+    const { topic } = subscription
+    const handover = this.#messages<TopicIncoming>(
+      topicMessage,
+      () => this.#core.topicHandled(now(), subscription),
+      () => this.#core.topicFailed(now(), subscription),
+    )
+    this.#adopted.add(handover)
+    return {
+      deliver: (message) => handover.deliver(message),
+      snapshot: () => {},
+      gap: (gap) => this.#emitter.emit('gap', this.#topicGap(topic, gap)),
+      subscribed: () => {},
+      ended: () => this.#adopted.delete(handover),
+    }
+  }
+
+  #topicGap(topic: string, gap: TopicGap): GapEvent {
+    return { stream: 'topic', topic, session: this.id ?? '', ...gap }
+  }
+
+  /** Tells the core something, and sets the timer to what it wants then. */
+  #armed(tell: () => void): void {
+    tell()
     this.#driver.arm()
   }
 
-  #failed(cause: unknown): void {
-    this.#core.failed(now())
-    this.#driver.arm()
-    const error = new HeartlineError('ERR_HANDLER', 'A message was not handled; it is delivered again.', { cause })
+  #complain(error: HeartlineError): void {
     if (this.#emitter.count('error')) this.#emitter.emit('error', error)
     else report(error)
   }

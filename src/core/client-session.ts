@@ -1,26 +1,17 @@
 import { CloseCode } from '../protocol/close-codes.ts'
 import { decode } from '../protocol/decode.ts'
-import { encodeAck, encodeBye, encodeHello, encodeHelloEntry, PING, PONG } from '../protocol/encode.ts'
-import type { Frame, GapReason, Hello, Payload, Welcome } from '../protocol/frame.ts'
+import { encodeAck, encodeBye, encodeHello, encodeHelloEntry, encodeTopicAck, PING, PONG } from '../protocol/encode.ts'
+import type { Frame, From, GapReason, Hello, Payload, Welcome } from '../protocol/frame.ts'
 import { MAX_HELLO_ENTRY, PROTOCOL } from '../protocol/limits.ts'
 import { Violation } from '../protocol/violation.ts'
 import { answerTimeMs } from './answer-time.ts'
+import { ClientTopics, type ClientSubscription, type ClientTopicEffects } from './client-topics.ts'
 import { Connection, type ConnectionState, type RetryPolicy } from './connection.ts'
 import { Inflow, type Incoming, type IncomingGap, type InflowOptions } from './inflow.ts'
 import { Latency } from './latency.ts'
 import type { Ending, LinkTiming } from './link.ts'
-import { MessageLog } from './message-log.ts'
-import { EAGER_BYTES, EAGER_MESSAGES, Outflow, type Slice } from './outflow.ts'
-
-/** A message that the application has sent. The shell keeps the promise in it. */
-export interface Outgoing {
-  readonly data: Payload
-  /** It was given to a transport, and may have arrived. */
-  wasSent: boolean
-}
-
-/** What became of a message: acknowledged; lost with its session or by `close()`; or never to be taken. */
-export type Fate = 'accepted' | 'lost' | 'tooLarge'
+import { EAGER_BYTES, EAGER_MESSAGES, Outflow } from './outflow.ts'
+import { SessionOutbox, type Fate, type Outgoing, type SessionOutboxOptions } from './session-outbox.ts'
 
 export interface Resumed {
   /** Messages that were sent once more. */
@@ -30,7 +21,7 @@ export interface Resumed {
 }
 
 /** What a client session makes its shell do. Effects come when the state is consistent. */
-export interface ClientEffects<M extends Outgoing> {
+export interface ClientEffects<M extends Outgoing, S> extends ClientTopicEffects<S> {
   /** Ask the providers, make a transport with what {@link ClientSession.hello} returns. */
   connect(): void
   /** Give the transport one WebSocket message. */
@@ -54,13 +45,8 @@ export interface ClientEffects<M extends Outgoing> {
   random(): number
 }
 
-export interface ClientSessionOptions extends InflowOptions {
+export interface ClientSessionOptions extends InflowOptions, SessionOutboxOptions {
   readonly timing: LinkTiming
-  /** What may be unacknowledged in the application's own outbox. */
-  readonly maxMessages: number
-  readonly maxBytes: number
-  /** What is too much waits for room; otherwise it is refused. */
-  readonly waitsForRoom: boolean
 }
 
 /** Longest time that the acknowledgement of a received message waits for company. */
@@ -92,23 +78,18 @@ interface Identity {
  *
  * @see ARCHITECTURE.md#states-of-a-client-session
  */
-export class ClientSession<M extends Outgoing> {
+export class ClientSession<M extends Outgoing, S = unknown> {
   readonly connection: Connection
-  readonly #effects: ClientEffects<M>
+  readonly topics: ClientTopics<S>
+  readonly #effects: ClientEffects<M, S>
   readonly #options: ClientSessionOptions
   readonly #inflow: Inflow
   readonly #outflow = new Outflow()
   readonly #latency = new Latency()
-  /** All that is not acknowledged. Its offsets are the numbers of the messages, once they have been sent. */
-  #outbox = newOutbox<M>()
-  /** What waits for room in the outbox. */
-  #waiting: M[] = []
-  /** Highest number that went into any transport of this session. */
-  #used = 0
+  readonly #outbox: SessionOutbox<M>
   #identity: Identity | undefined
   /** HELLOs that asked for a session. */
   #attempts = 0
-  #maxMessageBytes = Infinity
   /** Last acknowledgement that the current transport was given, and when the next one is due. */
   #acknowledged = 0
   #acknowledgedBytes = 0
@@ -131,21 +112,13 @@ export class ClientSession<M extends Outgoing> {
   #isEnding = false
   /** When to leave a server that goes away. */
   #moveAt = Infinity
-  /** The outbox as payloads. */
-  readonly #unsent: Slice
 
-  constructor(effects: ClientEffects<M>, options: ClientSessionOptions, retry: RetryPolicy) {
+  constructor(effects: ClientEffects<M, S>, options: ClientSessionOptions, retry: RetryPolicy) {
     this.#effects = effects
     this.#options = options
     this.#inflow = new Inflow(effects, options)
-    const session = this
-    this.#unsent = {
-      first: 1,
-      get last() {
-        return session.#outbox.last
-      },
-      at: (number) => session.#outbox.at(number).data,
-    }
+    this.#outbox = new SessionOutbox(options, (message, fate) => effects.settled(message, fate))
+    this.topics = new ClientTopics(effects, options.window, options.maxMessageBytes)
     this.connection = new Connection(
       {
         connect: () => {
@@ -180,7 +153,7 @@ export class ClientSession<M extends Outgoing> {
 
   /** Messages that are not acknowledged. */
   get pending(): number {
-    return this.#outbox.size + this.#waiting.length
+    return this.#outbox.pending
   }
 
   /** Smoothed round trip: measured here, or told by the server. */
@@ -193,7 +166,7 @@ export class ClientSession<M extends Outgoing> {
     const { deadline } = this.connection
     if (deadline === Infinity && this.connection.readyState > 2) return Infinity
     const own = Math.min(this.#ackAt, this.#expectAt, this.#measureAt, this.#endAt, this.#moveAt)
-    return Math.min(deadline, own, this.#inflow.retryAt)
+    return Math.min(deadline, own, this.#inflow.retryAt, this.topics.ackAt, this.topics.retryAt)
   }
 
   /** Which HELLO the next transport has to carry: inside its upgrade request, or as its first message. */
@@ -206,16 +179,18 @@ export class ClientSession<M extends Outgoing> {
           session: identity.session,
           token: identity.token,
           position: { generation: identity.generation, offset: this.#inflow.received },
-          sent: this.#used,
+          sent: this.#outbox.used,
           attempt: ++this.#attempts,
         },
       }),
       ...(auth !== undefined && { auth }),
       window,
     }
-    const entry = encodeHelloEntry(hello)
+    const topics = this.topics.hello(encodeHelloEntry(hello).length)
+    const whole = topics.length ? { ...hello, topics } : hello
+    const entry = encodeHelloEntry(whole)
     const fits = entry.length <= MAX_HELLO_ENTRY
-    return { protocols: fits ? [PROTOCOL, entry] : [PROTOCOL], first: fits ? undefined : encodeHello(hello) }
+    return { protocols: fits ? [PROTOCOL, entry] : [PROTOCOL], first: fits ? undefined : encodeHello(whole) }
   }
 
   /** A WebSocket message came in. */
@@ -233,21 +208,18 @@ export class ClientSession<M extends Outgoing> {
 
   /** The largest message that the server takes, as far as is known. */
   get maxMessageBytes(): number {
-    return this.#maxMessageBytes
+    return this.#outbox.maxMessageBytes
   }
 
   /** Takes a message. @returns whether there was room, or it waits for some; `false` after `close()` */
   send(message: M): boolean {
     if (this.#isEnding || this.connection.readyState > 1) return false
-    if (this.#waiting.length || !this.#hasRoom(message)) {
-      if (!this.#options.waitsForRoom) return false
-      this.#waiting.push(message)
-    } else {
-      this.#outbox.append(message)
+    const hasRoom = this.#outbox.add(message)
+    if (hasRoom) {
       this.#queuedBytes += message.data.length
       this.#schedule()
     }
-    return true
+    return hasRoom !== false
   }
 
   /** So much is queued that it should go now: then the other side works while this one goes on. */
@@ -267,6 +239,23 @@ export class ClientSession<M extends Outgoing> {
     this.#inflow.failed(now)
   }
 
+  /** Subscribes to a topic, now or as soon as there is a connection. @returns `undefined` after `close()` */
+  subscribe(topic: string, from: From, hasSnapshot: boolean): ClientSubscription<S> | undefined {
+    if (this.#isEnding || this.connection.readyState > 1) return
+    return this.topics.subscribe(topic, from, hasSnapshot)
+  }
+
+  /** The application has handled what it was given of a topic… */
+  topicHandled(now: number, subscription: ClientSubscription<S>): void {
+    this.topics.handled(now, subscription)
+    this.#acknowledgeTopics(now)
+  }
+
+  /** …or could not handle it. */
+  topicFailed(now: number, subscription: ClientSubscription<S>): void {
+    this.topics.failed(now, subscription)
+  }
+
   /** There is somebody now who takes messages. */
   resumeDelivery(now: number): void {
     this.#deliver(now)
@@ -282,9 +271,9 @@ export class ClientSession<M extends Outgoing> {
     const ack = this.#inflow.acknowledged
     let wasSent = false
     for (;;) {
-      const message = outflow.take(this.#unsent, ack)
+      const message = outflow.take(outbox, ack)
       if (message === undefined) break
-      while (this.#used < outflow.sent) outbox.at(++this.#used).wasSent = true
+      outbox.sent(outflow.sent)
       this.#effects.transmit(message)
       if (this.connection.readyState !== 1) return
       wasSent = true
@@ -327,6 +316,8 @@ export class ClientSession<M extends Outgoing> {
       // Data may have taken it along.
       if (this.#inflow.acknowledged > this.#acknowledged) this.#acknowledge()
     }
+    this.topics.tick(now)
+    this.#acknowledgeTopics(now)
     if (now >= this.#inflow.retryAt) this.#deliver(now)
     this.connection.tick(now, sentBytes, queuedBytes)
   }
@@ -369,6 +360,10 @@ export class ClientSession<M extends Outgoing> {
         this.#accept(frame.ack)
         break
       case 'gap':
+        if (frame.body.topic !== undefined) {
+          this.topics.gap(now, frame.body.topic, frame.body)
+          break
+        }
         if (frame.body.from !== this.#inflow.received + 1 || frame.body.to < frame.body.from)
           throw new Violation(CloseCode.outOfOrder, 'gap out of order')
         this.#inflow.skip({ ...frame.body, generation: this.#identity!.generation })
@@ -394,9 +389,17 @@ export class ClientSession<M extends Outgoing> {
       }
       case 'nack':
         break
+      case 'subbed':
+      case 'unsub':
+      case 'tdata':
+      case 'volatile':
+      case 'skip':
+        this.topics.frame(now, frame)
+        break
       default:
         throw new Violation(CloseCode.protocolError, `unexpected ${frame.type}`)
     }
+    this.#acknowledgeTopics(now)
   }
 
   #welcome(now: number, welcome: Welcome): void {
@@ -405,8 +408,8 @@ export class ClientSession<M extends Outgoing> {
     const isPossible = resumed
       ? session === former?.session &&
         accepted <= received &&
-        received <= this.#used &&
-        received >= this.#outbox.first - 1
+        received <= this.#outbox.used &&
+        received >= this.#outbox.oldest - 1
       : !received && !accepted
     if (!isPossible) throw new Violation(CloseCode.protocolError, 'impossible welcome')
     const isContinued = resumed && generation === former!.generation
@@ -414,22 +417,24 @@ export class ClientSession<M extends Outgoing> {
     if (!isContinued && this.#inflow.isCrowded)
       throw new Violation(CloseCode.tryLater, 'too much waits for the application')
     this.#identity = { session, token, generation }
-    this.#maxMessageBytes = maxMessageBytes
+    this.#outbox.maxMessageBytes = maxMessageBytes
     this.#moveAt = Infinity
     this.#acknowledged = -1
     const replayed = isContinued ? last - this.#inflow.received : 0
-    const sent = resumed ? this.#used - received : 0
+    const sent = resumed ? this.#outbox.used - received : 0
     if (isContinued) this.#inflow.begin()
     else if (former) this.#gap(former, resumed ? 'generation' : (welcome.reason ?? 'unknown'))
     if (!isContinued) this.#inflow.reset(session, 0)
-    const lost = resumed ? [] : this.#startAnew()
-    this.#outflow.begin(received, Math.min(accepted, this.#outbox.first - 1), window)
+    const lost = resumed ? [] : this.#outbox.startAnew()
+    if (!resumed) this.#outflow.reset()
+    this.#outflow.begin(received, Math.min(accepted, this.#outbox.oldest - 1), window)
     this.connection.opened(now)
     this.#measureAt = now + this.#options.timing.heartbeat!.intervalMs
     this.#accept(accepted)
-    this.#rejectTooLarge()
+    this.#outbox.rejectTooLarge()
     // The first frame proves to the server that its token has arrived.
     this.#acknowledge()
+    this.topics.opened()
     if (lost.length) this.#effects.lost(lost)
     this.#effects.changed()
     if (isContinued) this.#effects.resumed({ sent, received: replayed })
@@ -442,54 +447,13 @@ export class ClientSession<M extends Outgoing> {
     this.#inflow.skip({ from: this.#inflow.received + 1, to: undefined, generation, reason })
   }
 
-  /** The session is another one. @returns what went into a transport of the former one and is not acknowledged */
-  #startAnew(): M[] {
-    const messages = [...this.#outbox.after(0)]
-    this.#outbox = newOutbox()
-    this.#outflow.reset()
-    this.#used = 0
-    const lost = messages.filter((message) => message.wasSent)
-    // What never left is sure not to have arrived: it goes to the new session.
-    for (const message of messages) if (!message.wasSent) this.#outbox.append(message)
-    for (const message of lost) this.#effects.settled(message, 'lost')
-    return lost
-  }
-
-  /** What was held before the server's limit was known. Such messages have no number yet, so that the others keep theirs. */
-  #rejectTooLarge(): void {
-    const isTooLarge = (message: M) => !message.wasSent && message.data.length > this.#maxMessageBytes
-    const messages = [...this.#outbox.after(0)]
-    if (!messages.some(isTooLarge)) return
-    const outbox = newOutbox<M>(this.#outbox.first - 1)
-    for (const message of messages) {
-      if (isTooLarge(message)) this.#effects.settled(message, 'tooLarge')
-      else outbox.append(message)
-    }
-    this.#outbox = outbox
-  }
-
   /** The server acknowledges all up to a number. */
   #accept(number: number): void {
     const outbox = this.#outbox
     if (!this.#outflow.acknowledge(number))
       throw new Violation(CloseCode.protocolError, 'acknowledgement of what was not sent')
-    for (let next = outbox.first; next <= number; next++) this.#effects.settled(outbox.at(next), 'accepted')
-    outbox.trimTo(number)
-    while (this.#waiting.length && this.#hasRoom(this.#waiting[0]!)) {
-      const message = this.#waiting.shift()!
-      // It may have come before the limit was known.
-      if (message.data.length > this.#maxMessageBytes) this.#effects.settled(message, 'tooLarge')
-      else outbox.append(message)
-    }
-    if (outbox.size || this.#isEnding) this.#schedule()
-  }
-
-  #hasRoom({ data }: M): boolean {
-    const outbox = this.#outbox
-    // One that is larger than all the room goes alone.
-    return (
-      !outbox.size || (outbox.size < this.#options.maxMessages && outbox.bytes + data.length <= this.#options.maxBytes)
-    )
+    outbox.acknowledge(number)
+    if (outbox.hasMessages || this.#isEnding) this.#schedule()
   }
 
   #deliver(now: number): void {
@@ -510,7 +474,13 @@ export class ClientSession<M extends Outgoing> {
     if (this.connection.readyState !== 1) return
     this.#acknowledged = this.#inflow.acknowledged
     this.#acknowledgedBytes = this.#inflow.handledBytes
-    this.#effects.transmit(encodeAck(this.#acknowledged))
+    const { owes, messages, bytes } = this.topics
+    this.#effects.transmit(owes ? encodeTopicAck(this.#acknowledged, messages, bytes) : encodeAck(this.#acknowledged))
+    this.topics.acknowledged()
+  }
+
+  #acknowledgeTopics(now: number): void {
+    if (now >= this.topics.ackAt) this.#acknowledge()
   }
 
   /** While data goes both ways nobody has to ask for a sign of life, and nobody would know the round trip. */
@@ -542,7 +512,7 @@ export class ClientSession<M extends Outgoing> {
 
   #bye(now: number): void {
     if (this.connection.readyState !== 1) return
-    this.#effects.transmit(encodeBye(this.#used, this.#inflow.acknowledged))
+    this.#effects.transmit(encodeBye(this.#outbox.used, this.#inflow.acknowledged))
     this.#endAt = this.#moveAt = Infinity
     if (this.connection.close(now)) this.#effects.closeTransport()
   }
@@ -557,20 +527,13 @@ export class ClientSession<M extends Outgoing> {
     this.#ackAt = this.#moveAt = this.#expectAt = this.#measureAt = Infinity
     this.#isUnanswered = false
     const isOver = this.connection.readyState > 2
-    const lost = isOver ? [...this.#outbox.after(0), ...this.#waiting] : []
+    const lost = isOver ? this.#outbox.end() : []
+    this.topics.closed()
     if (isOver) {
       this.#endAt = this.#inflow.retryAt = Infinity
-      this.#outbox = newOutbox()
-      this.#waiting = []
-      for (const message of lost) this.#effects.settled(message, 'lost')
+      this.topics.over()
     }
     if (lost.length) this.#effects.lost(lost)
     this.#effects.ended(ending)
   }
-}
-
-function newOutbox<M extends Outgoing>(last = 0): MessageLog<M> {
-  const outbox = new MessageLog<M>(({ data }) => data.length)
-  outbox.last = last
-  return outbox
 }

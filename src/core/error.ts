@@ -18,6 +18,12 @@ export type ErrorCode =
   | 'ERR_HANDLER'
   /** The port or address of the server cannot be had. */
   | 'ERR_LISTEN'
+  /** The session has subscribed to the topic already. */
+  | 'ERR_SUBSCRIBED'
+  /** The server has refused a subscription, or ended it. */
+  | 'ERR_UNSUBSCRIBED'
+  /** A client asked for a topic, and the server has no `authorize`: it was not given any. */
+  | 'ERR_NO_AUTHORIZE'
   /** The store failed or does not answer as its contract says. */
   | 'ERR_STORE'
 

@@ -2,6 +2,7 @@ import { CloseCode } from '../protocol/close-codes.ts'
 import type { Gap, Payload, Window } from '../protocol/frame.ts'
 import { MAX_BATCH_BYTES } from '../protocol/limits.ts'
 import { Violation } from '../protocol/violation.ts'
+import { Delivery } from './delivery.ts'
 
 /** One message on its way to the application. */
 export class Incoming {
@@ -33,6 +34,7 @@ export interface IncomingGap extends Omit<Gap, 'to'> {
   readonly session: string
   readonly generation: string
   readonly to: number | undefined
+  failures: number
 }
 
 export interface InflowEffects {
@@ -53,9 +55,6 @@ export interface InflowOptions {
   readonly acknowledge: 'handled' | 'received'
 }
 
-/** First and longest time before a message that was not handled is delivered again. */
-const RETRY_MIN_MS = 1_000
-const RETRY_MAX_MS = 30_000
 /** Each of them may hold a window. */
 const MAX_FORMER_STREAMS = 4
 
@@ -66,16 +65,13 @@ const MAX_FORMER_STREAMS = 4
  * A message that the application fails to handle is delivered again, later and later; all behind it waits, since order is
  * kept and nothing is skipped.
  */
-export class Inflow {
+export class Inflow extends Delivery<Incoming | IncomingGap> {
   /** Last number that was received, or that a gap covers. */
   received = 0
-  /** When a message is to be delivered again. */
-  retryAt: number = Infinity
   /** Bytes of all messages that were ever handled. */
   handledBytes = 0
-  readonly #effects: InflowEffects
   readonly #options: InflowOptions
-  readonly #queue: (Incoming | IncomingGap)[] = []
+  readonly #effects: InflowEffects
   #session = ''
   /** Bytes of this stream that wait. */
   #bytes = 0
@@ -85,10 +81,9 @@ export class Inflow {
   #formerStreams = 0
   /** The number that the next DATA of this transport must have; unknown before the first one. */
   #next: number | undefined
-  #isHandling = false
-  #isDelivering = false
 
   constructor(effects: InflowEffects, options: InflowOptions) {
+    super()
     this.#effects = effects
     this.#options = options
   }
@@ -98,19 +93,19 @@ export class Inflow {
 
   /** Whether all that was received has been handled. */
   get isIdle(): boolean {
-    return !this.#queue.length
+    return !this.queue.length
   }
 
   /** So many streams have ended before the application was done with them that another one has to wait. */
   get isCrowded(): boolean {
-    return this.#queue.length > 0 && this.#formerStreams >= MAX_FORMER_STREAMS
+    return this.queue.length > 0 && this.#formerStreams >= MAX_FORMER_STREAMS
   }
 
   /** A stream begins, after the number that is known to be handled. What waits of the one before is still delivered. */
   reset(session: string, handled: number): void {
     this.#session = session
-    this.#formerStreams = this.#queue.length ? this.#formerStreams + 1 : 0
-    this.#former = this.#queue.length
+    this.#formerStreams = this.queue.length ? this.#formerStreams + 1 : 0
+    this.#former = this.queue.length
     this.#bytes = 0
     this.received = this.acknowledged = handled
     this.#next = undefined
@@ -138,7 +133,7 @@ export class Inflow {
       bytes += data.length
       if (first + index <= this.received) continue
       this.#bytes += bytes
-      this.#queue.push(new Incoming(data, ++this.received, this.#session, bytes))
+      this.queue.push(new Incoming(data, ++this.received, this.#session, bytes))
       bytes = 0
     }
     // A frame that repeats something before what is new counts as a whole, since all of it is kept alive.
@@ -149,39 +144,24 @@ export class Inflow {
   }
 
   /** The peer cannot send these any more. @throws Violation `tooLarge` if the window is exceeded: holes take room, too */
-  skip(gap: Omit<IncomingGap, 'session'>): void {
+  skip(gap: Omit<IncomingGap, 'session' | 'failures'>): void {
     if (gap.to !== undefined) {
       this.#next = gap.to + 1
       this.received = gap.to
     }
-    this.#queue.push({ ...gap, session: this.#session })
+    this.queue.push({ ...gap, session: this.#session, failures: 0 })
     if (gap.to !== undefined) this.#checkWaiting()
   }
 
-  /** Hands over what can be handed over. */
-  deliver(now: number): void {
-    if (this.#isDelivering) return
-    this.#isDelivering = true
-    try {
-      while (!this.#isHandling && this.#queue.length && now >= this.#dueAt) {
-        const item = this.#queue[0]!
-        this.retryAt = Infinity
-        this.#isHandling = true
-        if (!(item instanceof Incoming)) {
-          this.handled()
-          this.#effects.gap(item)
-        } else if (this.#effects.deliver(item)) this.handled()
-      }
-    } finally {
-      this.#isDelivering = false
-    }
+  protected override hand(item: Incoming | IncomingGap): boolean {
+    if (item instanceof Incoming) return this.#effects.deliver(item)
+    // It counts as handled before anybody is told.
+    this.handled()
+    this.#effects.gap(item)
+    return false
   }
 
-  /** The application is done with the message that it has. Call {@link deliver} then. */
-  handled(): void {
-    if (!this.#isHandling) return
-    this.#isHandling = false
-    const item = this.#queue.shift()!
+  protected override done(item: Incoming | IncomingGap): void {
     if (item instanceof Incoming) this.handledBytes += item.data.length
     if (this.#former) this.#former--
     else {
@@ -192,17 +172,9 @@ export class Inflow {
     this.#acknowledgeReceived()
   }
 
-  /** The application could not handle the message that it has. */
-  failed(now: number): void {
-    const item = this.#queue[0]
-    if (!this.#isHandling || !(item instanceof Incoming)) return
-    this.#isHandling = false
-    this.retryAt = now + Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** item.failures++)
-  }
-
   /** Messages and holes of this stream that wait. */
   get #waiting(): number {
-    return this.#queue.length - this.#former
+    return this.queue.length - this.#former
   }
 
   /** What is acknowledged on receipt may wait here once more, see {@link #acknowledgeReceived}. */
@@ -223,10 +195,6 @@ export class Inflow {
     const { messages, bytes } = this.#options.window
     if (this.#acknowledgesOnReceipt && this.#waiting <= messages && this.#bytes <= bytes)
       this.acknowledged = this.received
-  }
-
-  get #dueAt(): number {
-    return this.retryAt === Infinity ? -Infinity : this.retryAt
   }
 }
 

@@ -1,9 +1,10 @@
 import { CloseCode } from '../protocol/close-codes.ts'
 import { encodeAck, encodeBye, encodeGap, encodeNack, encodeWelcome } from '../protocol/encode.ts'
-import type { Frame, GapReason, Hello, Payload, Resume, Welcome } from '../protocol/frame.ts'
+import type { Frame, GapReason, Hello, Payload, Resume, Welcome, Window } from '../protocol/frame.ts'
 import { Violation } from '../protocol/violation.ts'
 import { Inflow, type Incoming, type InflowEffects, type InflowOptions } from './inflow.ts'
 import { EAGER_BYTES, EAGER_MESSAGES, Outflow, type Slice } from './outflow.ts'
+import type { Subscriber } from './subscriber.ts'
 
 /** What the store said when a connection attached to a session. */
 export interface Attachment {
@@ -52,6 +53,8 @@ export interface ServerEffects<T> {
   commit(session: ServerSession<T>, commit: Commit): boolean | undefined
   /** @returns messages of the inbox after an offset; `undefined` if {@link ServerSession.loaded} follows */
   read(session: ServerSession<T>, after: number): Slice | undefined
+  /** The client subscribes to a topic, or unsubscribes. */
+  topicFrame(session: ServerSession<T>, transport: T, frame: Frame & { readonly type: 'sub' | 'unsub' }): void
   /** Both sides are done with the session. */
   ended(session: ServerSession<T>): void
   /**
@@ -99,6 +102,10 @@ export class ServerSession<T> implements InflowEffects {
   attach = 0
   /** Last offset of the inbox. */
   last: number
+  /** What the client takes of the inbox, and of all topics together. */
+  window: Window | undefined
+  /** Its subscriptions; made by the shell when there is a first one. */
+  topics: Subscriber<T, unknown> | undefined
   readonly #effects: ServerEffects<T>
   readonly #options: ServerSessionOptions
   readonly #inflow: Inflow
@@ -161,14 +168,14 @@ export class ServerSession<T> implements InflowEffects {
     return this.#inflow.received
   }
 
-  /** Messages on their way that the client has not acknowledged. */
+  /** Messages on their way that the client has not acknowledged, those of topics included. */
   get inFlight(): number {
-    return this.transport === undefined ? 0 : this.#outflow.sent - this.#outflow.acked
+    return this.transport === undefined ? 0 : this.#outflow.sent - this.#outflow.acked + (this.topics?.inFlight ?? 0)
   }
 
   /** Bytes of payload on their way. */
   get inFlightBytes(): number {
-    return this.#outflow.bytes
+    return this.#outflow.bytes + (this.topics?.inFlightBytes ?? 0)
   }
 
   /** Why a HELLO cannot resume this session. A client that has not sent what we have received is not the one we had. */
@@ -229,6 +236,7 @@ export class ServerSession<T> implements InflowEffects {
     this.#loaded = this.#readingAfter = undefined
     const position = resume?.position.generation === this.generation ? resume.position.offset : 0
     const isPossible = position <= this.last
+    this.topics?.end()
     this.transport = isPossible ? transport : undefined
     if (former !== undefined) this.#effects.closeTransport(former, CloseCode.superseded, 'superseded')
     if (transport === undefined) {
@@ -239,6 +247,7 @@ export class ServerSession<T> implements InflowEffects {
       this.#effects.closeTransport(transport, CloseCode.protocolError, 'impossible position')
       return
     }
+    this.window = hello.window
     this.#outflow.begin(position, Math.min(position, this.#outflow.acked), hello.window)
     const { window, maxMessageBytes, ttlMs } = this.#options
     const welcome: Welcome = {
@@ -272,8 +281,15 @@ export class ServerSession<T> implements InflowEffects {
         this.#acknowledge(frame.ack)
         this.resumeDelivery(now)
         break
-      case 'ack':
+      case 'ack': {
+        const { messages, bytes } = frame
+        if (messages !== undefined && !this.topics?.acknowledge(messages, bytes!)) throw notSent()
         this.#acknowledge(frame.ack)
+        break
+      }
+      case 'sub':
+      case 'unsub':
+        this.#effects.topicFrame(this, transport, frame)
         break
       case 'bye':
         if (frame.last !== this.#inflow.received) throw new Violation(CloseCode.outOfOrder, 'bye out of order')
@@ -292,7 +308,7 @@ export class ServerSession<T> implements InflowEffects {
   /** A connection is gone. @returns whether it was the session's */
   detached(transport: T): boolean {
     if (transport !== this.transport) return false
-    this.transport = undefined
+    this.#leave()
     return true
   }
 
@@ -403,8 +419,7 @@ export class ServerSession<T> implements InflowEffects {
 
   #acknowledge(offset: number): void {
     const { acked } = this.#outflow
-    if (!this.#outflow.acknowledge(offset))
-      throw new Violation(CloseCode.protocolError, 'acknowledgement of what was not sent')
+    if (!this.#outflow.acknowledge(offset)) throw notSent()
     if (this.#outflow.acked > acked) this.#schedule()
   }
 
@@ -455,7 +470,7 @@ export class ServerSession<T> implements InflowEffects {
     if (this.#accepted >= this.#lastOfClient && this.#inflow.isIdle) {
       this.#lastOfClient = Infinity
       this.#end = 'ended'
-      this.transport = undefined
+      this.#leave()
       if (transport !== undefined) {
         // If it has had ours, its own was the answer.
         if (!this.#isByeSent) this.#effects.transmit(transport, encodeBye(this.#outflow.sent, this.#accepted))
@@ -468,6 +483,12 @@ export class ServerSession<T> implements InflowEffects {
     }
   }
 
+  /** There is no connection any more. */
+  #leave(): void {
+    this.topics?.end()
+    this.transport = undefined
+  }
+
   #refused(): void {
     this.#isRefused = true
     if (!this.#attaches) this.#fence()
@@ -477,7 +498,7 @@ export class ServerSession<T> implements InflowEffects {
     this.#isRefused = false
     this.#lastOfClient = Infinity
     const { transport } = this
-    this.transport = undefined
+    this.#leave()
     if (transport !== undefined) this.#effects.closeTransport(transport, CloseCode.superseded, 'superseded')
     if (!this.#mayBeOurs) this.#end = 'fenced'
     this.#effects.fenced(this, !this.#mayBeOurs)
@@ -489,3 +510,5 @@ export class ServerSession<T> implements InflowEffects {
     this.#effects.schedule(this)
   }
 }
+
+const notSent = (): Violation => new Violation(CloseCode.protocolError, 'acknowledgement of what was not sent')

@@ -1,10 +1,14 @@
 import { CloseCode } from './close-codes.ts'
-import type { Frame, Hello, Payload } from './frame.ts'
-import { HELLO_PREFIX, MAX_BATCH_MESSAGES, MAX_DIGITS, MAX_HEADER } from './limits.ts'
+import type { Frame, From, Hello, Payload } from './frame.ts'
+import { HELLO_PREFIX, MAX_BATCH_MESSAGES, MAX_DIGITS, MAX_HEADER, MAX_TOPIC_NAME } from './limits.ts'
 import { Violation } from './violation.ts'
 
 /** Numbers of the header that is being read. One array for all: reading a frame allocates nothing but the frame. */
 const numbers: number[] = []
+
+const position: Shape = { generation: 'string', offset: 'count' }
+const window: Shape = { messages: 'count', bytes: 'count' }
+const sub: Shape = { ref: 'count', topic: 'topic', from: 'from' }
 
 /** What each field of a JSON body has to be, by the letter of its frame. A trailing `?` marks what may be left out. */
 const bodies: Record<string, Shape> = {
@@ -12,11 +16,12 @@ const bodies: Record<string, Shape> = {
     'resume?': {
       session: 'string',
       token: 'string',
-      position: { generation: 'string', offset: 'count' },
+      position,
       sent: 'count',
       'attempt?': 'count',
     },
-    window: { messages: 'count', bytes: 'count' },
+    window,
+    'topics?': [sub],
   },
   W: {
     session: 'string',
@@ -27,22 +32,32 @@ const bodies: Record<string, Shape> = {
     received: 'count',
     accepted: 'count',
     last: 'count',
-    window: { messages: 'count', bytes: 'count' },
+    window,
     maxMessageBytes: 'count',
     ttlMs: 'count',
   },
   R: { code: 'count', reason: 'string', 'retryAfterMs?': 'count' },
-  G: { from: 'count', to: 'count', reason: 'string' },
+  G: { 'topic?': 'count', from: 'count', to: 'count', reason: 'string' },
   Y: { withinMs: 'count' },
+  S: sub,
+  O: { ref: 'count', topic: 'topic', id: 'count', generation: 'string', offset: 'count', last: 'count' },
+  U: { ref: 'count', 'topic?': 'topic', 'reason?': 'string', 'pause?': 'boolean' },
 }
-const bodyTypes = { H: 'hello', W: 'welcome', R: 'reject', G: 'gap', Y: 'goaway' } as const
+const bodyTypes = {
+  H: 'hello',
+  W: 'welcome',
+  R: 'reject',
+  G: 'gap',
+  Y: 'goaway',
+  S: 'sub',
+  O: 'subbed',
+  U: 'unsub',
+} as const
 
 /** As in headers: what a body says has to fit into the header that answers it. */
 const MAX_COUNT = 10 ** MAX_DIGITS - 1
 
-interface Shape {
-  readonly [field: string]: 'string' | 'boolean' | 'count' | Shape
-}
+type Shape = 'string' | 'boolean' | 'count' | 'topic' | 'from' | readonly [Shape] | { readonly [field: string]: Shape }
 
 /**
  * Reads one WebSocket message as a frame.
@@ -55,19 +70,29 @@ export function decode(message: Payload): Frame {
   const letter = header[0] ?? ''
   const start = readNumbers(header)
   const count = numbers.length
-  if (letter === 'D' || letter === 'B') {
-    if (start > header.length || count < 2) throw malformed('no header')
-    const isSingle = letter === 'D'
-    if (isSingle ? count > 2 : count < 4 || count > MAX_BATCH_MESSAGES + 2) throw malformed('count')
-    const payloads: Payload[] = isSingle ? [rest(message, start)] : split(message, start)
-    return { type: 'data', first: numbers[0]!, ack: numbers[1]!, payloads }
+  const isData = letter === 'D' || letter === 'B'
+  if (isData || letter === 'T' || letter === 'V') {
+    // How many numbers come before the lengths of a batch.
+    const own = letter === 'V' ? 1 : 2
+    if (start > header.length || count < own) throw malformed('no header')
+    const isSingle = count === own
+    if ((isData && isSingle !== (letter === 'D')) || count === own + 1 || count > MAX_BATCH_MESSAGES + own)
+      throw malformed('count')
+    const payloads: Payload[] = isSingle ? [rest(message, start)] : split(message, start, own)
+    const [one, two] = numbers as [number, number]
+    if (isData) return { type: 'data', first: one, ack: two, payloads }
+    if (own === 1) return { type: 'volatile', topic: one, payloads }
+    return { type: 'tdata', topic: one, first: two, payloads }
   }
   if (!isText) throw malformed('binary')
   const isBare = start > header.length
   if (isBare) {
     if (letter === 'P' && count < 2) return { type: 'ping', latencyMs: numbers[0] }
     if (letter === 'Q' && !count) return { type: 'pong' }
-    if (letter === 'A' && count === 1) return { type: 'ack', ack: numbers[0]! }
+    if (letter === 'A' && (count === 1 || count === 3))
+      return { type: 'ack', ack: numbers[0]!, messages: numbers[1], bytes: numbers[2] }
+    if (letter === 'K' && count === 3)
+      return { type: 'skip', topic: numbers[0]!, first: numbers[1]!, last: numbers[2]! }
     if (letter === 'N' && count === 1) return { type: 'nack', expected: numbers[0]! }
     if (letter === 'E' && count === 2) return { type: 'bye', last: numbers[0]!, ack: numbers[1]! }
   } else if (!count && Object.hasOwn(bodies, letter)) {
@@ -128,10 +153,10 @@ function readNumbers(header: string): number {
 const rest = (message: Payload, from: number): Payload =>
   typeof message === 'string' ? message.slice(from) : message.subarray(from)
 
-function split(message: Payload, start: number): Payload[] {
+function split(message: Payload, start: number, own: number): Payload[] {
   const payloads: Payload[] = []
   let from = start
-  for (let index = 2; index < numbers.length; index++) {
+  for (let index = own; index < numbers.length; index++) {
     const to = from + numbers[index]!
     payloads.push(typeof message === 'string' ? message.slice(from, to) : message.subarray(from, to))
     from = to
@@ -154,15 +179,28 @@ function parse(json: string, letter: string): unknown {
 /** A member of this name would become the prototype of whatever the application copies its object into. */
 const withoutPrototype = (key: string, value: unknown): unknown => (key === '__proto__' ? undefined : value)
 
-function fits(value: unknown, shape: Shape[string]): boolean {
+function fits(value: unknown, shape: Shape): boolean {
   if (shape === 'count') return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_COUNT
+  if (shape === 'topic') return isTopicName(value)
+  if (shape === 'from') return isFrom(value)
   if (typeof shape === 'string') return typeof value === shape
   if (typeof value !== 'object' || !value) return false
+  if (isList(shape)) return Array.isArray(value) && value.every((item) => fits(item, shape[0]))
   return Object.entries(shape).every(([field, inner]) => {
     const name = field.replace('?', '')
     const isGiven = Object.hasOwn(value, name)
     return isGiven ? fits((value as Record<string, unknown>)[name], inner) : name !== field
   })
 }
+
+const isList = (shape: object): shape is readonly [Shape] => Array.isArray(shape)
+
+/** Whether a topic can have this name. */
+export const isTopicName = (name: unknown): name is string =>
+  typeof name === 'string' && name.length > 0 && name.length <= MAX_TOPIC_NAME
+
+/** Whether a subscription can begin there. */
+export const isFrom = (from: unknown): from is From =>
+  from === 'now' || from === 'first' || fits(from, { last: 'count' }) || fits(from, position)
 
 const malformed = (what: string): Violation => new Violation(CloseCode.protocolError, `malformed frame: ${what}`)

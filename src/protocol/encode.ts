@@ -1,4 +1,4 @@
-import type { Gap, Goaway, Hello, Payload, Reject, Welcome } from './frame.ts'
+import type { Gap, Goaway, Hello, Payload, Reject, Sub, Subbed, Unsub, Welcome } from './frame.ts'
 import { HELLO_PREFIX } from './limits.ts'
 
 export const PING = 'P'
@@ -9,7 +9,13 @@ export const encodeWelcome = (body: Welcome): string => `W ${JSON.stringify(body
 export const encodeReject = (body: Reject): string => `R ${JSON.stringify(body)}`
 export const encodeGap = (body: Gap): string => `G ${JSON.stringify(body)}`
 export const encodeGoaway = (body: Goaway): string => `Y ${JSON.stringify(body)}`
+export const encodeSub = (body: Sub): string => `S ${JSON.stringify(body)}`
+export const encodeSubbed = (body: Subbed): string => `O ${JSON.stringify(body)}`
+export const encodeUnsub = (body: Unsub): string => `U ${JSON.stringify(body)}`
+export const encodeSkip = (topic: number, first: number, last: number): string => `K${topic},${first},${last}`
 export const encodeAck = (ack: number): string => `A${ack}`
+/** @param messages so many messages of topics were taken on this connection, with so many bytes */
+export const encodeTopicAck = (ack: number, messages: number, bytes: number): string => `A${ack},${messages},${bytes}`
 export const encodeNack = (expected: number): string => `N${expected}`
 export const encodeBye = (last: number, ack: number): string => `E${last},${ack}`
 
@@ -25,12 +31,21 @@ export function encodeHelloEntry(body: Hello): string {
  *
  * @param ack the last number of the other direction that is acknowledged
  */
-export function encodeData(first: number, ack: number, payloads: readonly Payload[]): string | Uint8Array {
-  const isSingle = payloads.length < 2
-  let header = `${isSingle ? 'D' : 'B'}${first},${ack}`
-  if (!isSingle) for (const { length } of payloads) header += `,${length}`
+export const encodeData = (first: number, ack: number, payloads: readonly Payload[]): Payload =>
+  encodeMessages(`${payloads.length < 2 ? 'D' : 'B'}${first},${ack}`, payloads)
+
+/** Consecutive messages of one kind of a topic: the same for all subscribers. */
+export const encodeTopicData = (topic: number, first: number, payloads: readonly Payload[]): Payload =>
+  encodeMessages(`T${topic},${first}`, payloads)
+
+/** Messages of one kind of a topic that have no offset. */
+export const encodeVolatile = (topic: number, payloads: readonly Payload[]): Payload =>
+  encodeMessages(`V${topic}`, payloads)
+
+function encodeMessages(header: string, payloads: readonly Payload[]): Payload {
+  if (payloads.length > 1) for (const { length } of payloads) header += `,${length}`
   header += ' '
-  if (typeof payloads[0] === 'string') return header + (isSingle ? payloads[0] : payloads.join(''))
+  if (typeof payloads[0] === 'string') return header + (payloads.length < 2 ? payloads[0] : payloads.join(''))
   let { length } = header
   for (const payload of payloads) length += payload.length
   const message = new Uint8Array(length)

@@ -28,14 +28,52 @@ export interface Resume {
   readonly attempt?: number
 }
 
+/** Where a subscription begins: behind all that there is, before all that is kept, before the last few, or at a place. */
+export type From = 'now' | 'first' | { readonly last: number } | Position
+
+/** @see PROTOCOL.md#sub */
+export interface Sub {
+  /** The client's name for the subscription, never used again in a session. */
+  readonly ref: number
+  readonly topic: string
+  readonly from: From
+}
+
+/** @see PROTOCOL.md#subbed */
+export interface Subbed {
+  /** That of SUB; 0 if the server has subscribed the session. */
+  readonly ref: number
+  readonly topic: string
+  /** The server's name for the topic on this connection. */
+  readonly id: number
+  readonly generation: string
+  /** What follows is behind this offset. */
+  readonly offset: number
+  /** Last offset of the topic. */
+  readonly last: number
+}
+
+/** @see PROTOCOL.md#unsub */
+export interface Unsub {
+  readonly ref: number
+  /** Only from the server. */
+  readonly topic?: string
+  /** Only from the server. */
+  readonly reason?: string
+  /** Only from the client, which goes on later, by another SUB. */
+  readonly pause?: boolean
+}
+
 /** @see PROTOCOL.md#hello */
 export interface Hello {
   /** Absent for a new session. */
   readonly resume?: Resume
   /** What the server's `authenticate` gets. */
   readonly auth?: unknown
-  /** What the client takes from the server. */
+  /** What the client takes from the server: of its inbox, and as much again of all topics together. */
   readonly window: Window
+  /** Subscriptions that go on or begin; those for which there is no room follow as SUB. */
+  readonly topics?: readonly Sub[]
 }
 
 /** Why a session could not be resumed, or part of a stream is gone. @see PROTOCOL.md#gap */
@@ -48,8 +86,10 @@ export type GapReason =
   | 'forked'
   /** The history of the stream is another one than the client's position belongs to. */
   | 'generation'
-  /** The server has let go of the oldest messages, because its limit for the session was reached. */
+  /** The server has let go of the oldest messages, because a limit of the inbox or the topic was reached. */
   | 'overflow'
+  /** The server has begun a subscription behind the client's position. */
+  | 'skipped'
 
 /** @see PROTOCOL.md#welcome */
 export interface Welcome {
@@ -84,6 +124,8 @@ export interface Reject {
 
 /** @see PROTOCOL.md#gap */
 export interface Gap {
+  /** The topic; absent for the inbox. */
+  readonly topic?: number
   readonly from: number
   readonly to: number
   readonly reason: GapReason
@@ -101,10 +143,22 @@ export type Frame =
   | { readonly type: 'welcome'; readonly body: Welcome }
   | { readonly type: 'reject'; readonly body: Reject }
   | { readonly type: 'data'; readonly first: number; readonly ack: number; readonly payloads: readonly Payload[] }
-  | { readonly type: 'ack'; readonly ack: number }
+  /** `messages` and `bytes` of topics were taken on this connection; only from a client that has some. */
+  | {
+      readonly type: 'ack'
+      readonly ack: number
+      readonly messages: number | undefined
+      readonly bytes: number | undefined
+    }
   | { readonly type: 'nack'; readonly expected: number }
   | { readonly type: 'gap'; readonly body: Gap }
   | { readonly type: 'ping'; readonly latencyMs: number | undefined }
   | { readonly type: 'pong' }
   | { readonly type: 'goaway'; readonly body: Goaway }
   | { readonly type: 'bye'; readonly last: number; readonly ack: number }
+  | { readonly type: 'sub'; readonly body: Sub }
+  | { readonly type: 'subbed'; readonly body: Subbed }
+  | { readonly type: 'unsub'; readonly body: Unsub }
+  | { readonly type: 'tdata'; readonly topic: number; readonly first: number; readonly payloads: readonly Payload[] }
+  | { readonly type: 'volatile'; readonly topic: number; readonly payloads: readonly Payload[] }
+  | { readonly type: 'skip'; readonly topic: number; readonly first: number; readonly last: number }

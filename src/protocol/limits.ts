@@ -21,3 +21,6 @@ export const MAX_DIGITS = 15
 
 /** With more bytes than these waiting for a peer, PONG tells it nothing that they do not. @see PROTOCOL.md#ping */
 export const MAX_QUEUED_BEFORE_PONG = 65_536
+
+/** Longest name of a topic, in UTF-16 code units. */
+export const MAX_TOPIC_NAME = 256

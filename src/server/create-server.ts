@@ -1,4 +1,5 @@
-import type { Identity, ServerOptions } from './options.ts'
+import type { ServerOptions } from './options.ts'
+import type { Identity } from './identity.ts'
 import { SessionServer } from './session-server.ts'
 
 /**

@@ -1,7 +1,9 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Server as SecureServer } from 'node:https'
 import { numberOptions, optionError } from '../core/option.ts'
-import type { Store } from '../stores/store.ts'
+import type { Retention, Store } from '../stores/store.ts'
+import type { Identity } from './identity.ts'
+import type { Session } from './session.ts'
 
 /** What `authenticate` gets. */
 export interface AuthenticateContext {
@@ -11,10 +13,13 @@ export interface AuthenticateContext {
   readonly request: IncomingMessage
 }
 
-/** Whom a client turned out to be. Further fields are for the application, as `session.identity`. */
-export interface Identity {
-  /** Same person, same subject: a session is resumed only by the subject that it was made for. */
-  readonly subject: string
+/** What `authorize` gets. */
+export interface AuthorizeContext<I extends Identity = Identity> {
+  readonly session: Session<I>
+  /** What `authenticate` returned last. */
+  readonly identity: I
+  /** What the client wants to subscribe to. */
+  readonly topic: string
 }
 
 export interface ServerOptions<I extends Identity = Identity> {
@@ -36,6 +41,22 @@ export interface ServerOptions<I extends Identity = Identity> {
   authenticate?: (
     context: AuthenticateContext,
   ) => I | string | false | null | undefined | Promise<I | string | false | null | undefined>
+  /**
+   * Says whether a client may subscribe to a topic, when it asks for it and at every attach after that. If it throws, the client
+   * comes back later (close code 4803), and the server's `error` event tells why. What the server itself subscribes a session
+   * to is not asked for.
+   * @default no client may subscribe to anything
+   */
+  authorize?: (context: AuthorizeContext<I>) => boolean | Promise<boolean>
+  /** How much of a topic is kept for those who come back or come late, unless `server.topic()` says otherwise. */
+  topics?: {
+    /** Most messages, 1 to Infinity. @default 10000 */
+    maxMessages?: number
+    /** Most bytes, 1 to Infinity; a text counts its length. The last message is kept, however large. @default 1048576 */
+    maxBytes?: number
+    /** Milliseconds after which a message is let go of, 1 to Infinity. @default 300000 */
+    maxAgeMs?: number
+  }
   /**
    * Origins of the pages that may connect, such as `https://example.com`; `'*'` for all. Clients that are no browsers send
    * no `Origin`, and are let through: this protects people from pages, it does not authenticate anybody.
@@ -74,6 +95,8 @@ export interface ServerOptions<I extends Identity = Identity> {
     maxSessions?: number
     /** Most sessions of one subject, 1 to Infinity; the anonymous subject has no such limit. @default 100 */
     maxSessionsPerSubject?: number
+    /** Most topics that a client may have subscribed to, 0 to 100000. @default 1000 */
+    maxSubscriptionsPerSession?: number
   }
 }
 
@@ -87,6 +110,8 @@ export const serverRules = {
   path: null,
   store: null,
   authenticate: null,
+  authorize: null,
+  topics: null,
   allowedOrigins: null,
   heartbeat: null,
   session: null,
@@ -105,7 +130,19 @@ export const serverLimitRules = {
   handshakeTimeoutMs: [10_000, 100, MAX_TIMER_MS],
   maxSessions: [100_000, 1, Infinity],
   maxSessionsPerSubject: [100, 1, Infinity],
+  maxSubscriptionsPerSession: [1_000, 0, 100_000],
 } as const
+export const serverTopicRules = {
+  maxMessages: [10_000, 1, Infinity],
+  maxBytes: [1_048_576, 1, Infinity],
+  maxAgeMs: [300_000, 1, Infinity],
+} as const
+
+/** @throws HeartlineError `ERR_OPTION` */
+export function checkedRetention(options: Partial<Retention> = {}, base?: Retention, group = 'topics.'): Retention {
+  const { maxMessages, maxBytes, maxAgeMs } = numberOptions(group, { ...base, ...options }, serverTopicRules)
+  return { maxMessages, maxBytes, maxAgeMs }
+}
 
 /** Checks the options and fills in the defaults. @throws HeartlineError `ERR_OPTION` */
 export function checkedOptions(options: ServerOptions<any>) {
@@ -123,7 +160,7 @@ export function checkedOptions(options: ServerOptions<any>) {
     throw optionError(`Expected \`path\` to be text that begins with /, got ${String(path)}.`)
   if (store !== undefined && typeof store?.attach !== 'function')
     throw optionError('Expected `store` to be a store, such as `memoryStore()`.')
-  for (const name of ['authenticate'] as const)
+  for (const name of ['authenticate', 'authorize'] as const)
     if (options[name] !== undefined && typeof options[name] !== 'function')
       throw optionError(`Expected \`${name}\` to be a function.`)
   const { allowedOrigins } = options

@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
@@ -10,6 +10,7 @@ import type { Payload } from '../protocol/frame.ts'
 import { MAX_QUEUED_BEFORE_PONG } from '../protocol/limits.ts'
 import { GuardedConnection, isSocket } from './guarded-connection.ts'
 import type { SocketLike } from './web-socket-server-like.ts'
+import { webSocketFrame } from './web-socket-frame.ts'
 
 const OPEN = 1
 /** With more than this waiting in the process, a connection gets no more data until it has drained. */
@@ -21,11 +22,10 @@ const CLOSE_TIMEOUT_MS = 2_000
 const frames = new Map<string, Buffer>()
 const MAX_FRAMES = 2_048
 
-/** A server's text frame, as it goes to the wire. @see RFC 6455, section 5.2 */
 function frameOf(text: string): Buffer {
   let frame = frames.get(text)
   if (!frame) {
-    frame = Buffer.from(`\x81${String.fromCharCode(text.length)}${text}`, 'latin1')
+    frame = webSocketFrame(text)
     if (frames.size < MAX_FRAMES) frames.set(text, frame)
   }
   return frame
@@ -91,9 +91,9 @@ export class SessionConnection extends GuardedConnection<WebSocket> {
       this.socket.write(frameOf(PONG))
   }
 
-  /** Whether it takes more data. */
+  /** Whether it takes more data. Nothing waits in `ws`, which compresses nothing. */
   get isWritable(): boolean {
-    return this.webSocket.bufferedAmount < MAX_QUEUED_BYTES
+    return this.socket.writableLength < MAX_QUEUED_BYTES
   }
 
   /** Calls back when what is queued has left the process. */
@@ -108,6 +108,21 @@ export class SessionConnection extends GuardedConnection<WebSocket> {
 
   transmit(message: Payload): void {
     if (this.webSocket.readyState === OPEN) this.webSocket.send(message)
+  }
+
+  /** Gives it a WebSocket message that others get, too: its bytes are ready, and stay as they are. */
+  share(frame: Buffer): void {
+    if (this.webSocket.readyState === OPEN) this.socket.write(frame)
+  }
+
+  /** What it is given from here on leaves in one write… */
+  cork(): void {
+    ;(this.socket as unknown as Socket).cork()
+  }
+
+  /** …now. */
+  uncork(): void {
+    ;(this.socket as unknown as Socket).uncork()
   }
 
   /** Closes it, within a bound. */

@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
@@ -14,44 +14,30 @@ import {
   type ServerSessionOptions,
 } from '../core/server-session.ts'
 import { now } from '../host/clock.ts'
+import { toPayload } from '../host/payload.ts'
+import { checkTarget, checkTopicName, type Target } from '../host/topic-option.ts'
 import { checkListener, Emitter } from '../host/emitter.ts'
 import { CloseCode } from '../protocol/close-codes.ts'
 import { decode } from '../protocol/decode.ts'
 import { encodeGoaway, PONG } from '../protocol/encode.ts'
-import type { Hello, Payload, Window } from '../protocol/frame.ts'
+import type { Hello, Payload, Position } from '../protocol/frame.ts'
 import { Violation } from '../protocol/violation.ts'
 import { memoryStore } from '../stores/memory.ts'
-import type { Appended, MaybePromise, Store } from '../stores/store.ts'
+import type { Appended, MaybePromise, Retention, Store } from '../stores/store.ts'
+import { clientWindow } from './client-window.ts'
+import { detachedBuffer } from './detached-buffer.ts'
 import { admit, type HandshakeHost } from './handshake.ts'
 import { HttpFront, MAX_BYTES_PER_UNIT } from './http-front.ts'
-import { checkedOptions, type CheckedOptions, type Identity, type ServerOptions } from './options.ts'
+import { checkedOptions, checkedRetention, type CheckedOptions, type ServerOptions } from './options.ts'
+import type { Identity } from './identity.ts'
+import type { ServerEventMap, ServerStats } from './server-events.ts'
 import { SessionConnection } from './session-connection.ts'
 import { Session, type SessionEnd, type SessionHost } from './session.ts'
+import { stored, storeError } from './stored.ts'
 import { TimedWatch } from './timed-watch.ts'
+import { TopicHub } from './topic-hub.ts'
+import { Topic, type PublishOptions } from './topic.ts'
 import { warn } from './warn.ts'
-
-export interface ServerEventMap<I extends Identity> {
-  /** A client has begun a session, or has come back to one that this process has not seen. Add its listeners at once. */
-  session: Session<I>
-  /** A connection was dead, and has been dropped. */
-  ghost: { readonly session: Session<I> | undefined; readonly silenceMs: number }
-  /** The store, `authenticate` or the port failed. Without a listener it becomes a warning of the process. */
-  error: HeartlineError
-}
-
-/** What a server counts. All but the first two only rise. */
-export interface ServerStats {
-  readonly sessions: number
-  readonly connections: number
-  /** Sessions resumed. */
-  readonly resumed: number
-  /** Dead connections dropped. */
-  readonly ghosts: number
-  /** Connections ended because their peer broke the protocol. */
-  readonly violations: number
-  /** Sessions that expired. */
-  readonly expired: number
-}
 
 /** The core of a session, and its public face. */
 class OwnedSession<I extends Identity> extends ServerSession<SessionConnection> {
@@ -69,10 +55,6 @@ const STORE_RETRY_MS = 1_000
 /** What may come around a HELLO: the headers of its WebSocket frames, and control frames. */
 const HELLO_SPARE_BYTES = 1_024
 const PONG_BYTE = PONG.charCodeAt(0)
-/** Most that a client may have on its way. */
-const MAX_WINDOW: Window = { messages: 65_536, bytes: 67_108_864 }
-/** What heartline's own client asks for. */
-const USUAL_WINDOW: Window = { messages: 4_096, bytes: 262_144 }
 /** What `ws` closes with, by the code of its error; 1002 for all others. */
 const webSocketCodes: Record<string, number> = {
   WS_ERR_INVALID_UTF8: 1007,
@@ -86,6 +68,8 @@ const CLOSE_GRACE_MS = 500
 export class SessionServer<I extends Identity = Identity> {
   /** Resolves when connections are accepted, with the address. */
   readonly listening: Promise<{ readonly host: string; readonly port: number }>
+  /** @internal For topics alone. */
+  readonly topics: TopicHub<I>
   readonly #options: CheckedOptions
   readonly #store: Store
   readonly #front: HttpFront
@@ -117,14 +101,31 @@ export class SessionServer<I extends Identity = Identity> {
       timeoutMs,
     )
     this.#effects = this.#sessionEffects()
+    const server = this
     const { acknowledge, maxMessageBytes, maxPendingMessages, maxPendingBytes, ttlMs } = this.#options
     const window = { messages: maxPendingMessages, bytes: maxPendingBytes }
     this.#sessionOptions = { acknowledge, maxMessageBytes, ttlMs, window }
     this.#sessionHost = {
       append: (session, data) => this.#append(session, data),
       end: (session) => this.#endGently(session),
+      get topics() {
+        return server.topics as TopicHub<any>
+      },
     }
-    const server = this
+    this.topics = new TopicHub<I>({
+      store: this.#store,
+      authorize: options.authorize,
+      retention: checkedRetention(options.topics),
+      maxSubscriptionsPerSession: this.#options.maxSubscriptionsPerSession,
+      sessions: this.#sessions,
+      expect: (connection) => this.#watch.expect(connection),
+      fail: (connection, code, reason) => {
+        this.#gone(connection, code, reason, false)
+        connection.close(code, reason)
+      },
+      error: (error) => this.#error(error),
+      ask: (call, answered, failed) => this.#ask(call, answered, failed),
+    })
     this.#onError = function (error) {
       server.#failed(this, error)
     }
@@ -143,7 +144,7 @@ export class SessionServer<I extends Identity = Identity> {
       error: (error) => this.#error(error),
     }
     this.#front = new HttpFront(
-      options,
+      options as ServerOptions<any>,
       this.#options,
       (webSocket, request, hello) => this.#connected(webSocket, request, hello),
       (error) => this.#error(error),
@@ -161,6 +162,9 @@ export class SessionServer<I extends Identity = Identity> {
       ghosts: this.#watch.ghosts,
       violations: this.#violations,
       expired: this.#expired,
+      topics: this.topics.size,
+      subscriptions: this.topics.subscriptions,
+      dropped: this.topics.dropped,
     }
   }
 
@@ -172,6 +176,49 @@ export class SessionServer<I extends Identity = Identity> {
   /** All sessions, connected or not. */
   sessions(): IterableIterator<Session<I>> {
     return this.#sessions.values()
+  }
+
+  /**
+   * Sends a message to all who have subscribed to a topic, once and in the order of the topic, those included who come back
+   * later: as long as the topic keeps it.
+   *
+   * @param topic its name, 1 to 256 characters, the first of them not `$`; or whom it is for: a subject, with all of its
+   * sessions, or a list of sessions, which the server subscribes then
+   * @param data text, or bytes, which are copied
+   * @returns the message's position; nothing if it is volatile. Rejects with `ERR_STORE`
+   * @throws HeartlineError `ERR_OPTION` for anything else
+   */
+  publish(
+    topic: Target<Session<I>>,
+    data: string | ArrayBuffer | ArrayBufferView,
+    options: PublishOptions<I> = {},
+  ): Promise<Position | undefined> {
+    const payload = toPayload(data)
+    const { except, volatile = false } = options
+    const exceptId = typeof except === 'object' ? except.id : except
+    const publish = (name: string): MaybePromise<Position | undefined> => {
+      if (!volatile) return this.topics.publish(name, payload, exceptId)
+      this.topics.publishVolatile(name, payload, exceptId)
+      return undefined
+    }
+    checkTarget(topic)
+    return stored(() => {
+      const name = typeof topic === 'string' ? topic : this.topics.groupOf(topic)
+      return name instanceof Promise ? name.then(publish) : publish(name)
+    })
+  }
+
+  /**
+   * A topic: what it keeps, and who has subscribed.
+   *
+   * @param options.retain how much of it is kept, from the next message on; what is missing is as in the option `topics`
+   * @throws HeartlineError `ERR_OPTION`
+   */
+  topic(name: string, options: { retain?: Partial<Retention> } = {}): Topic<I> {
+    checkTopicName(name)
+    const { retain } = options
+    if (retain) this.topics.retentions.set(name, checkedRetention(retain, this.topics.retention(name), 'retain.'))
+    return new Topic<I>(this, name)
   }
 
   /** @returns a function that takes the listener away */
@@ -215,6 +262,7 @@ export class SessionServer<I extends Identity = Identity> {
     for (const connection of this.#connections.values()) connection.drop()
     await freed
     for (const session of this.#sessions.values()) this.#forget(session, 'shutdown')
+    this.topics.close()
   }
 
   #untilEmpty(ms: number): Promise<void> {
@@ -291,7 +339,7 @@ export class SessionServer<I extends Identity = Identity> {
     try {
       if (!session && data.length > this.#options.maxHelloBytes)
         throw new Violation(CloseCode.tooLarge, 'hello too large')
-      const frame = decode(isBinary ? detached(data) : data.toString())
+      const frame = decode(isBinary ? detachedBuffer(data) : data.toString())
       if (!session) {
         if (frame.type !== 'hello' || connection.hasHello)
           throw new Violation(CloseCode.protocolError, `unexpected ${frame.type}`)
@@ -323,6 +371,7 @@ export class SessionServer<I extends Identity = Identity> {
     if (!admission) return
     const { identity, id, attachment, token, isNew, reason } = admission
     let session = this.#sessions.get(id)
+    const wasHere = session !== undefined
     if (isNew) this.#handshakeHost.creating--
     if (!session) {
       session = this.#begin(id, identity, attachment)
@@ -341,12 +390,14 @@ export class SessionServer<I extends Identity = Identity> {
     connection.session = session
     clearTimeout(core.expiry)
     this.#watch.add(connection)
-    const resumed = core.attached(connection, bounded(hello), attachment, token, reason)
+    const bounded = { ...hello, window: clientWindow(hello.window) }
+    const resumed = core.attached(connection, bounded, attachment, token, reason)
     if (core.transport !== connection) {
       // Its position was impossible, or a newer attach was faster: then that one's connection may be gone already.
       if (!session.isConnected) this.#expireLater(session)
       return
     }
+    this.topics.attached(session, connection, bounded, wasHere)
     if (!resumed) return
     this.#resumed++
     session.emit('resumed', resumed)
@@ -367,6 +418,7 @@ export class SessionServer<I extends Identity = Identity> {
     this.#watch.remove(connection)
     const session = connection.session as Session<I> | undefined
     if (!session?.core.detached(connection)) return
+    this.topics.detached(session)
     session.emit('disconnected', { code, reason, wasGhost })
     this.#expireLater(session)
   }
@@ -405,6 +457,7 @@ export class SessionServer<I extends Identity = Identity> {
   #forget(session: Session<I>, reason: SessionEnd): void {
     const core = session.core as OwnedSession<I>
     clearTimeout(core.expiry)
+    this.topics.ended(session)
     if (this.#sessions.get(session.id) === session) this.#sessions.delete(session.id)
     const { transport } = core
     if (transport) {
@@ -481,6 +534,7 @@ export class SessionServer<I extends Identity = Identity> {
           (slice) => slice && core.loaded(after, slice),
           () => core.readFailed(after),
         ),
+      topicFrame: (core, connection, frame) => this.topics.frame(owner(core), connection, frame),
       ended: (core) =>
         this.#finish(owner(core), (core as OwnedSession<I>).isEndedHere ? 'ended' : 'closed', core.attach),
       fenced: (core, isElsewhere) => {
@@ -529,29 +583,9 @@ function deliverAt(core: ServerSession<SessionConnection>, at: number): void {
   setTimeout(wake, at - now() + 1).unref()
 }
 
-/** What a client may have on its way, however much it asks for: what is in flight has to be counted here. */
-function bounded(hello: Hello): Hello {
-  const { messages, bytes } = hello.window
-  // One object for the many that ask for the same.
-  const isUsual = messages === USUAL_WINDOW.messages && bytes === USUAL_WINDOW.bytes
-  const window = { messages: Math.min(messages, MAX_WINDOW.messages), bytes: Math.min(bytes, MAX_WINDOW.bytes) }
-  return { ...hello, window: isUsual ? USUAL_WINDOW : window }
-}
-
-/** A message that does not keep what came with it from the network alive: a byte could cost 64 KiB as long as it waits. */
-function detached(data: Buffer): Buffer {
-  if (2 * data.length >= data.buffer.byteLength) return data
-  const copy = Buffer.allocUnsafeSlow(data.length)
-  data.copy(copy)
-  return copy
-}
-
 function noteAppended(session: Session, appended: Appended | undefined, bytes: number): number | undefined {
   if (!appended) throw new HeartlineError('ERR_SESSION_CLOSED', 'The store does not know the session.')
   session.core.appended(appended.offset, bytes)
   // Half of what is not acknowledged by now.
   return appended.isFull ? appended.offset - Math.floor(session.pending / 2) : undefined
 }
-
-const storeError = (cause: unknown): HeartlineError =>
-  cause instanceof HeartlineError ? cause : new HeartlineError('ERR_STORE', 'The store failed.', { cause })

@@ -4,10 +4,12 @@ import type { Incoming } from '../core/inflow.ts'
 import { checkListener, Emitter } from '../host/emitter.ts'
 import { now } from '../host/clock.ts'
 import { toPayload } from '../host/payload.ts'
-import type { Payload } from '../protocol/frame.ts'
+import { checkFrom, checkTopicName } from '../host/topic-option.ts'
+import type { From, Payload } from '../protocol/frame.ts'
 import type { MaybePromise } from '../stores/store.ts'
-import type { Identity } from './options.ts'
+import type { Identity } from './identity.ts'
 import type { SessionConnection } from './session-connection.ts'
+import { stored } from './stored.ts'
 import { warn } from './warn.ts'
 
 /** A message of a client. */
@@ -61,6 +63,12 @@ export interface SessionHost {
   append(session: Session, data: Payload): MaybePromise<number | undefined>
   /** @returns a promise that resolves when the session is over */
   end(session: Session): Promise<void>
+  readonly topics: {
+    subscribe(session: Session<any>, topic: string, from: From): MaybePromise<void>
+    unsubscribe(session: Session<any>, topic: string, reason: string): void
+    reauthorize(session: Session<any>): Promise<void>
+    namesOf(session: Session<any>): string[]
+  }
 }
 
 const DONE = Promise.resolve()
@@ -158,6 +166,43 @@ export class Session<I extends Identity = Identity> {
       })
     }
     return off
+  }
+
+  /**
+   * Subscribes the session to a topic: the client gets what is published to it by its `message` event. A client that knows
+   * the topic from an earlier session goes on where it was. Without effect if it has been subscribed before.
+   *
+   * @param options.from where it begins: behind all that there is, before all that is kept, before the last few, or
+   * behind a position. @default 'now'
+   * @returns a promise that resolves when it is subscribed; rejects with `ERR_STORE`, which does no harm if nobody looks at it
+   * @throws HeartlineError `ERR_OPTION`
+   */
+  subscribe(topic: string, options: { from?: From } = {}): Promise<void> {
+    checkTopicName(topic)
+    const { from = 'now' } = options
+    checkFrom(from)
+    return stored(() => this.#host.topics.subscribe(this, topic, from))
+  }
+
+  /**
+   * Ends the session's subscription to a topic, whoever has made it. What is on its way may still arrive. A client asks
+   * again when it comes back, if it was the one who had subscribed: to keep it out, `authorize` has to say no.
+   */
+  unsubscribe(topic: string): void {
+    this.#host.topics.unsubscribe(this, topic, 'unsubscribed')
+  }
+
+  /** Names of the topics that the session has subscribed to. */
+  get subscriptions(): string[] {
+    return this.#host.topics.namesOf(this)
+  }
+
+  /**
+   * Asks `authorize` again for all topics that the client has subscribed to, and ends those that it may no longer have.
+   * Rejects with what `authorize` throws.
+   */
+  reauthorize(): Promise<void> {
+    return this.#host.topics.reauthorize(this)
   }
 
   /** Ends the session, when the client has acknowledged what was sent to it; without a connection, or after 5 s, at once. */

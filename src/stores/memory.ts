@@ -4,8 +4,19 @@ import { MessageLog } from '../core/message-log.ts'
 import type { Slice } from '../core/outflow.ts'
 import { numberOptions } from '../core/option.ts'
 import type { Attachment, Commit } from '../core/server-session.ts'
-import type { Payload } from '../protocol/frame.ts'
-import type { Appended, AttachRequest, NewSession, Refusal, Store } from './store.ts'
+import type { TopicEntry, TopicSlice } from '../core/subscriber.ts'
+import type { Payload, Position } from '../protocol/frame.ts'
+import { MemoryTopics } from './memory-topics.ts'
+import type {
+  Appended,
+  AttachRequest,
+  NewSession,
+  Refusal,
+  Retention,
+  Store,
+  TopicInfo,
+  TopicListener,
+} from './store.ts'
 
 export interface MemoryStoreOptions {
   /** Most unacknowledged messages in a session's inbox, 1 to Infinity. The oldest are let go, with a gap. @default 10000 */
@@ -33,7 +44,7 @@ interface Row {
   inbox: MessageLog<Payload> | undefined
 }
 
-/** Keeps sessions in this process: they survive their connections, not a restart. Answers at once. */
+/** Keeps sessions and topics in this process: they survive their connections, not a restart. Answers at once. */
 export function memoryStore(options: MemoryStoreOptions = {}): Store {
   return new MemoryStore(numberOptions('', options, memoryStoreRules))
 }
@@ -42,6 +53,7 @@ class MemoryStore implements Store {
   readonly #limits: { readonly maxMessages: number; readonly maxBytes: number }
   /** Another one after each restart: then nothing of the history before is known. */
   readonly #generation = randomBytes(6).toString('base64url')
+  readonly #topics = new MemoryTopics(this.#generation)
   readonly #rows = new Map<string, Row>()
   readonly #perSubject = new Map<string, number>()
 
@@ -106,6 +118,22 @@ class MemoryStore implements Store {
     if (count) this.#perSubject.set(row.subject, count)
     else this.#perSubject.delete(row.subject)
     return true
+  }
+
+  publish(topic: string, entry: TopicEntry, retention: Retention): Position {
+    return this.#topics.publish(topic, entry, retention)
+  }
+
+  topic(topic: string): TopicInfo {
+    return this.#topics.info(topic)
+  }
+
+  readTopic(topic: string): TopicSlice {
+    return this.#topics.read(topic)
+  }
+
+  watch(topic: string, listener: TopicListener): { readonly info: TopicInfo; readonly unwatch: () => void } {
+    return this.#topics.watch(topic, listener)
   }
 
   #attachment({ attach, accepted, inbox }: Row): Attachment {

@@ -1,6 +1,8 @@
-import type { Payload } from '../protocol/frame.ts'
+import type { Payload, Position } from '../protocol/frame.ts'
 import type { Attachment, Commit } from '../core/server-session.ts'
 import type { Slice } from '../core/outflow.ts'
+import type { TopicEntry, TopicSlice } from '../core/subscriber.ts'
+import type { TopicHead } from '../core/topic.ts'
 
 /** A value now, or later. What is in memory answers at once, and costs no turn of the event loop. */
 export type MaybePromise<T> = T | Promise<T>
@@ -46,8 +48,30 @@ export type Refusal =
   /** An attempt that the client has given up for one that was faster. */
   | 'late'
 
+/** How much of a topic is kept: as much as all three allow, but always the last message, unless it is too old. */
+export interface Retention {
+  readonly maxMessages: number
+  /** A text counts its length. */
+  readonly maxBytes: number
+  readonly maxAgeMs: number
+}
+
+/** What is kept of a topic. */
+export interface TopicInfo extends TopicHead {
+  readonly messages: number
+  readonly bytes: number
+}
+
 /**
- * Where sessions are kept. Every method is one atomic step: either all of its effects happen or none.
+ * Hears that a topic has grown, or has another generation. It is a hint: the log is the truth, and whoever hears of a jump
+ * reads it.
+ *
+ * @param entry the message at the offset, if it is at hand
+ */
+export type TopicListener = (position: Position, entry: TopicEntry | undefined) => void
+
+/**
+ * Where sessions and topics are kept. Every method is one atomic step: either all of its effects happen or none.
  *
  * Positions are generation and offset. Within a generation an offset MUST name the same message for ever. A store that
  * cannot prove that its history continues what it has confirmed MUST begin a new generation.
@@ -91,4 +115,23 @@ export interface Store {
    * @returns whether it was there and is gone
    */
   end(session: string, attach?: number): MaybePromise<boolean>
+  /**
+   * Appends to a topic's log, lets go of its head if there is more than is to be kept, and tells those who watch.
+   *
+   * @returns where the message is
+   */
+  publish(topic: string, entry: TopicEntry, retention: Retention): MaybePromise<Position>
+  /** What is kept of a topic. One that nobody has published to has a position, too. */
+  topic(topic: string): MaybePromise<TopicInfo>
+  /** Messages of a topic behind an offset; they begin later if the head has been trimmed. */
+  readTopic(topic: string, after: number): MaybePromise<TopicSlice>
+  /**
+   * Hears of all that is appended from now on. What the answer says of the topic MUST NOT be older than the first hint is new.
+   *
+   * @returns what is kept of the topic, and how to stop listening
+   */
+  watch(
+    topic: string,
+    listener: TopicListener,
+  ): MaybePromise<{ readonly info: TopicInfo; readonly unwatch: () => void }>
 }

@@ -58,5 +58,9 @@ const brokenStore = (store: Store, breakage: Partial<Store>): Store => ({
   append: (session, payload) => store.append(session, payload),
   read: (session, after) => store.read(session, after),
   end: (session, attach) => store.end(session, attach),
+  publish: (topic, entry, retention) => store.publish(topic, entry, retention),
+  topic: (topic) => store.topic(topic),
+  readTopic: (topic, after) => store.readTopic(topic, after),
+  watch: (topic, listener) => store.watch(topic, listener),
   ...breakage,
 })

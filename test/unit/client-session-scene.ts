@@ -1,5 +1,7 @@
 import { expect } from 'vitest'
-import { ClientSession, type Outgoing } from '../../src/core/client-session.ts'
+import { ClientSession } from '../../src/core/client-session.ts'
+import type { Outgoing } from '../../src/core/session-outbox.ts'
+import { noTopics } from '../model/no-topics.ts'
 import type { ConnectionState } from '../../src/core/connection.ts'
 import { CloseCode } from '../../src/protocol/close-codes.ts'
 import type { Payload, Welcome } from '../../src/protocol/frame.ts'
@@ -198,6 +200,7 @@ export class ClientScene {
         latency: () => effects.push('latency'),
         changed: () => effects.push('changed'),
         random: () => 0.5,
+        ...noTopics,
       },
       {
         window: { messages: 100, bytes: 1_000 },

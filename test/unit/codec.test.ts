@@ -33,7 +33,21 @@ function encoded(frame: Frame): Payload {
     case 'data':
       return encode.encodeData(frame.first, frame.ack, frame.payloads)
     case 'ack':
-      return encode.encodeAck(frame.ack)
+      return frame.messages === undefined
+        ? encode.encodeAck(frame.ack)
+        : encode.encodeTopicAck(frame.ack, frame.messages, frame.bytes!)
+    case 'sub':
+      return encode.encodeSub(frame.body)
+    case 'subbed':
+      return encode.encodeSubbed(frame.body)
+    case 'unsub':
+      return encode.encodeUnsub(frame.body)
+    case 'tdata':
+      return encode.encodeTopicData(frame.topic, frame.first, frame.payloads)
+    case 'volatile':
+      return encode.encodeVolatile(frame.topic, frame.payloads)
+    case 'skip':
+      return encode.encodeSkip(frame.topic, frame.first, frame.last)
     case 'nack':
       return encode.encodeNack(frame.expected)
     case 'gap':
@@ -97,6 +111,12 @@ test('there are vectors for every frame', () => {
     pong: true,
     goaway: true,
     bye: true,
+    sub: true,
+    subbed: true,
+    unsub: true,
+    tdata: true,
+    volatile: true,
+    skip: true,
   }
   expect(new Set(frames.valid.map(({ frame }) => frame.type))).toEqual(new Set(Object.keys(types)))
 })
@@ -193,7 +213,7 @@ const frame: fc.Arbitrary<Frame> = fc.oneof(
   fc
     .tuple(welcome, fc.option(fc.constantFrom<GapReason>('unknown', 'forked'), { nil: undefined }))
     .map(([body, reason]): Frame => ({ type: 'welcome', body: { ...body, ...(reason && { reason }) } })),
-  count.map((ack): Frame => ({ type: 'ack', ack })),
+  count.map((ack): Frame => ({ type: 'ack', ack, messages: undefined, bytes: undefined })),
   count.map((expected): Frame => ({ type: 'nack', expected })),
   fc.option(count, { nil: undefined }).map((latencyMs): Frame => ({ type: 'ping', latencyMs })),
   fc.tuple(count, count).map(([last, ack]): Frame => ({ type: 'bye', last, ack })),

@@ -19,6 +19,7 @@ test.each([
     retryAt: () => {},
     commit: () => true,
     read: () => inbox,
+    topicFrame: () => {},
     ended: () => {},
     fenced: () => {},
   }

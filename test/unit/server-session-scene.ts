@@ -180,6 +180,7 @@ export class ServerScene {
           effects.push(`read ${after}`)
           return undefined
         },
+        topicFrame: () => {},
         ended: () => effects.push('ended'),
         fenced: (_session, isElsewhere) => effects.push(isElsewhere ? 'fenced' : 'fenced?'),
       },

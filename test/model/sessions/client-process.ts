@@ -1,4 +1,6 @@
-import { ClientSession, type Outgoing } from '../../../src/core/client-session.ts'
+import { ClientSession } from '../../../src/core/client-session.ts'
+import type { Outgoing } from '../../../src/core/session-outbox.ts'
+import { noTopics } from '../no-topics.ts'
 import type { IncomingGap, Incoming } from '../../../src/core/inflow.ts'
 import { isRetryable, Retry } from '../../../src/core/retry.ts'
 import { decodeHelloEntry } from '../../../src/protocol/decode.ts'
@@ -87,6 +89,7 @@ export class ClientProcess {
         latency: () => {},
         changed: () => {},
         random,
+        ...noTopics,
       },
       {
         window: settings.window,

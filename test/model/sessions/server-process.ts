@@ -232,6 +232,7 @@ export class ServerProcess {
             else this.#queue.after(1_000, () => this.#when(() => session.readFailed(after)))
           })
         }),
+      topicFrame: () => {},
       ended: (session) => this.#end(own(session)),
       fenced: (session, isElsewhere) => {
         own(session).detachedAt = this.#queue.now

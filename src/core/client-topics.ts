@@ -1,0 +1,562 @@
+import { CloseCode } from '../protocol/close-codes.ts'
+import { encodeSub, encodeUnsub } from '../protocol/encode.ts'
+import type { Frame, From, Gap, GapReason, Payload, Position, Sub, Subbed, Unsub, Window } from '../protocol/frame.ts'
+import { MAX_HELLO_ENTRY } from '../protocol/limits.ts'
+import { Violation } from '../protocol/violation.ts'
+import { Delivery } from './delivery.ts'
+
+/** A message of a topic on its way to the application. */
+export class TopicIncoming {
+  readonly data: Payload
+  readonly topic: string
+  /** Where it is in the topic; `undefined` if it is volatile. */
+  readonly position: Position | undefined
+  /** Which of the client's connections has brought it. */
+  readonly connection: number
+  failures = 0
+
+  constructor(data: Payload, topic: string, position: Position | undefined, connection: number) {
+    this.data = data
+    this.topic = topic
+    this.position = position
+    this.connection = connection
+  }
+
+  /** The same for each delivery of this message, and for no other message; empty if it is volatile. */
+  get id(): string {
+    return this.position ? `${this.topic}:${this.position.generation}:${this.position.offset}` : ''
+  }
+}
+
+/** A hole in a topic. `to` is missing where nobody knows how much was lost. */
+export interface TopicGap {
+  readonly generation: string
+  readonly from: number
+  readonly to: number | undefined
+  readonly reason: GapReason
+}
+
+/** Something other than a message that has its place between messages. */
+interface Mark {
+  readonly gap?: TopicGap
+  /** The application is to load what the topic stands for. */
+  readonly snapshot?: GapReason | 'initial'
+  /** Why the server has ended the subscription. */
+  readonly ended?: string
+  /** Where the subscription is, when this is done. */
+  readonly position: Position | undefined
+  failures: number
+}
+
+/** What subscriptions make their shell do. `S` is the shell's object for one. */
+export interface ClientTopicEffects<S> {
+  transmit(message: string): void
+  /** @returns whether it has been handled; otherwise `handled` or `failed` of the subscription follows */
+  deliverTopic(subscription: ClientSubscription<S>, message: TopicIncoming): boolean
+  /** Have the application load what the topic stands for at the position; then `handled` or `failed` follows. */
+  snapshot(subscription: ClientSubscription<S>, position: Position, reason: GapReason | 'initial'): void
+  topicGap(subscription: ClientSubscription<S>, gap: TopicGap): void
+  /** The server has said where the subscription begins or goes on. */
+  subscribed(subscription: ClientSubscription<S>): void
+  /** The server has ended it. */
+  unsubscribed(subscription: ClientSubscription<S>, reason: string): void
+  /** The shell's object for a subscription that the server has made. */
+  adopt(subscription: ClientSubscription<S>): S
+}
+
+export type SubscriptionState = 'waiting' | 'subscribed' | 'ended'
+
+/** The client's place in a topic. */
+export class ClientSubscription<S> extends Delivery<TopicIncoming | Mark> {
+  readonly ref: number
+  readonly topic: string
+  /** The shell's object. */
+  owner!: S
+  state: SubscriptionState = 'waiting'
+  /** The application is done with all up to here. */
+  position: Position | undefined
+  /** Has been received up to here. */
+  received: Position | undefined
+  /** It takes nothing more until what waits has become less. */
+  isPaused = false
+  /** The application wants no more of it. */
+  isDropped = false
+  hasSnapshot = false
+  /** Messages that wait, the one that is being handled included, and their bytes. */
+  heldMessages = 0
+  heldBytes = 0
+  /** Messages up to here are in what the application has loaded. */
+  #coveredBy: Position | undefined
+  readonly #from: From
+  readonly #topics: ClientTopics<S>
+
+  constructor(topics: ClientTopics<S>, ref: number, topic: string, from: From) {
+    super()
+    this.#topics = topics
+    this.ref = ref
+    this.topic = topic
+    this.#from = from
+  }
+
+  /** Where it goes on. */
+  get from(): From {
+    return this.received ?? this.#from
+  }
+
+  push(item: TopicIncoming | Mark): void {
+    if (item instanceof TopicIncoming) {
+      this.heldMessages++
+      this.heldBytes += item.data.length
+      this.#topics.held(1, item.data.length)
+    }
+    this.queue.push(item)
+  }
+
+  /** It is about to load something anyway: once is enough. */
+  forgetSnapshot(): void {
+    const last = this.queue.at(-1)
+    if (last && !(last instanceof TopicIncoming) && last.snapshot && !(this.isHandling && this.queue.length < 2))
+      this.queue.pop()
+  }
+
+  /** Lets go of all that waits beyond so much, and goes back to where that begins. */
+  truncate(messages: number, bytes: number): void {
+    const { queue } = this
+    const least = this.isHandling || messages ? 1 : 0
+    while (queue.length > least && (this.heldMessages > messages || this.heldBytes > bytes)) {
+      const item = queue.pop()!
+      if (!(item instanceof TopicIncoming)) continue
+      this.#release(item)
+    }
+    let { position } = this
+    for (const item of queue) position = item.position ?? position
+    this.received = position
+  }
+
+  #release({ data, connection }: TopicIncoming): void {
+    this.heldMessages--
+    this.heldBytes -= data.length
+    this.#topics.held(-1, -data.length)
+    this.#topics.taken(1, data.length, connection)
+  }
+
+  /** What is not stored is not handed over again either. */
+  override failed(now: number): void {
+    const [item] = this.queue
+    if (item instanceof TopicIncoming && !item.position) this.handled()
+    else super.failed(now)
+  }
+
+  /** The application has loaded what the topic stands for at this position: messages up to it are left out. */
+  covered(position: Position): void {
+    this.#coveredBy = position
+  }
+
+  protected override hand(item: TopicIncoming | Mark): boolean {
+    if (item instanceof TopicIncoming) return this.#isCovered(item) || this.#topics.effects.deliverTopic(this, item)
+    if (item.snapshot) {
+      this.#topics.effects.snapshot(this, item.position!, item.snapshot)
+      return false
+    }
+    this.handled()
+    if (item.gap) this.#topics.effects.topicGap(this, item.gap)
+    if (item.ended !== undefined) this.#topics.finished(this, item.ended)
+    return false
+  }
+
+  protected override done(item: TopicIncoming | Mark): void {
+    this.position = item.position ?? this.position
+    if (item instanceof TopicIncoming) this.#release(item)
+    this.#topics.moved(this)
+  }
+
+  #isCovered({ position }: TopicIncoming): boolean {
+    const by = this.#coveredBy
+    return !!by && !!position && by.generation === position.generation && position.offset <= by.offset
+  }
+}
+
+/** Longest time that the acknowledgement of topics waits for company: less than the server waits before it asks for life. */
+const ACK_DELAY_MS = 750
+
+/**
+ * The client's subscriptions. All of them share one window: what the application has not handled counts in it. A subscription
+ * whose messages wait for too long gives its part of the window back, and takes those messages from the log again when its turn
+ * comes; so none holds up the others.
+ */
+export class ClientTopics<S> {
+  readonly effects: ClientTopicEffects<S>
+  /** When an acknowledgement is due. */
+  ackAt: number = Infinity
+  /** When something is to be handed over once more. */
+  retryAt: number = Infinity
+  /** What this connection has brought, and nobody needs any more. */
+  messages = 0
+  bytes = 0
+  readonly #window: Window
+  readonly #maxMessageBytes: number
+  #nextRef = 1
+  readonly #all = new Map<number | string, ClientSubscription<S>>()
+  /** Ended by the server, with messages that are still to be handed over. */
+  readonly #ending = new Set<ClientSubscription<S>>()
+  /** By the server's names on this connection. `undefined`: nobody wants what comes. */
+  readonly #byId = new Map<number, ClientSubscription<S> | undefined>()
+  /** Refs that have ended without a connection. */
+  #ended: number[] = []
+  /** Refs that HELLO has told. */
+  #told = new Set<number>()
+  #isOpen = false
+  /** Counts the connections. */
+  #connection = 0
+  /** What waits in all subscriptions. */
+  #heldMessages = 0
+  #heldBytes = 0
+  /** What this connection has brought. */
+  #arrivedMessages = 0
+  #arrivedBytes = 0
+  #ackedMessages = 0
+  #ackedBytes = 0
+
+  constructor(effects: ClientTopicEffects<S>, window: Window, maxMessageBytes: number) {
+    this.effects = effects
+    this.#window = window
+    this.#maxMessageBytes = maxMessageBytes
+  }
+
+  /** Whether there is a subscription that the application has made. */
+  has(topic: string): boolean {
+    for (const subscription of this.#all.values()) if (subscription.ref && subscription.topic === topic) return true
+    return false
+  }
+
+  subscribe(topic: string, from: From, hasSnapshot: boolean): ClientSubscription<S> {
+    const subscription = new ClientSubscription<S>(this, this.#nextRef++, topic, from)
+    subscription.hasSnapshot = hasSnapshot
+    this.#all.set(subscription.ref, subscription)
+    if (this.#isOpen) this.#sub(subscription)
+    return subscription
+  }
+
+  unsubscribe(subscription: ClientSubscription<S>): void {
+    subscription.isDropped = true
+    subscription.truncate(0, 0)
+    if (subscription.state === 'ended') return
+    this.#end(subscription)
+    if (this.#isOpen) this.effects.transmit(encodeUnsub({ ref: subscription.ref }))
+    else this.#ended.push(subscription.ref)
+  }
+
+  /** What HELLO says of them: as many as there is room for behind an entry of this length. */
+  hello(entryLength: number): Sub[] {
+    const subs: Sub[] = []
+    this.#told = new Set()
+    // What waits does not count in the window of another connection: there must not be more of it with each.
+    if (this.#isCrowded)
+      for (const subscription of this.#all.values())
+        subscription.truncate(this.#shareOf('messages'), this.#shareOf('bytes'))
+    let length = entryLength + encodeURIComponent(',"topics":[]').length
+    for (const { ref, topic, from, received } of this.#all.values()) {
+      // Where the client is in what the server has made; nothing to say before it has begun.
+      if (!ref && !received) continue
+      const sub = { ref, topic, from }
+      length += encodeURIComponent(JSON.stringify(sub) + ',').length
+      if (length > MAX_HELLO_ENTRY) break
+      subs.push(sub)
+      this.#told.add(ref)
+    }
+    return subs
+  }
+
+  /** There is a connection. */
+  opened(): void {
+    this.#isOpen = true
+    for (const subscription of this.#all.values()) {
+      subscription.isPaused = false
+      if (subscription.ref && !this.#told.has(subscription.ref)) this.#sub(subscription)
+    }
+    for (const ref of this.#ended) this.effects.transmit(encodeUnsub({ ref }))
+    this.#ended = []
+  }
+
+  /** The connection is gone. */
+  closed(): void {
+    this.#isOpen = false
+    this.ackAt = Infinity
+    this.#connection++
+    this.messages = this.bytes = this.#ackedMessages = this.#ackedBytes = 0
+    this.#arrivedMessages = this.#arrivedBytes = 0
+    this.#byId.clear()
+    for (const subscription of this.#all.values()) if (subscription.ref) subscription.state = 'waiting'
+  }
+
+  /** The session is over. */
+  over(): void {
+    for (const subscription of this.#all.values()) {
+      subscription.state = 'ended'
+      subscription.isDropped = true
+    }
+    this.#all.clear()
+    this.#ending.clear()
+    this.retryAt = Infinity
+  }
+
+  /** Whether the server has not been told of all that was taken. */
+  get owes(): boolean {
+    return this.messages > this.#ackedMessages
+  }
+
+  /** So much is owed that the server may come to the end of the window. */
+  get owesMuch(): boolean {
+    return (
+      this.messages - this.#ackedMessages >= this.#window.messages / 4 ||
+      this.bytes - this.#ackedBytes >= this.#window.bytes / 4
+    )
+  }
+
+  /** The server has been told. */
+  acknowledged(): void {
+    this.ackAt = Infinity
+    this.#ackedMessages = this.messages
+    this.#ackedBytes = this.bytes
+  }
+
+  /** @throws Violation */
+  frame(now: number, frame: Frame & { readonly type: 'subbed' | 'unsub' | 'tdata' | 'volatile' | 'skip' }): void {
+    switch (frame.type) {
+      case 'subbed':
+        this.#subbed(now, frame.body)
+        break
+      case 'unsub':
+        this.#unsubbed(now, frame.body)
+        break
+      case 'tdata':
+        this.#data(now, frame.topic, frame.first, frame.payloads)
+        break
+      case 'volatile':
+        this.#volatile(now, frame.topic, frame.payloads)
+        break
+      default:
+        this.#skip(now, frame.topic, { from: frame.first, to: frame.last }, undefined)
+    }
+    this.#oweLater(now)
+  }
+
+  gap(now: number, topic: number, gap: Gap): void {
+    this.#skip(now, topic, gap, gap.reason)
+    this.#oweLater(now)
+  }
+
+  tick(now: number): void {
+    if (now < this.retryAt) return
+    this.retryAt = Infinity
+    for (const subscription of [...this.#all.values(), ...this.#ending]) this.deliver(now, subscription)
+  }
+
+  /** Hands over what can be handed over. */
+  deliver(now: number, subscription: ClientSubscription<S>): void {
+    if (subscription.isDropped) return
+    subscription.deliver(now)
+    this.retryAt = Math.min(this.retryAt, subscription.retryAt)
+    this.#oweLater(now)
+  }
+
+  handled(now: number, subscription: ClientSubscription<S>): void {
+    subscription.handled()
+    this.deliver(now, subscription)
+  }
+
+  failed(now: number, subscription: ClientSubscription<S>): void {
+    subscription.failed(now)
+    this.deliver(now, subscription)
+  }
+
+  /** For {@link ClientSubscription}: so much more, or less, waits. */
+  held(messages: number, bytes: number): void {
+    this.#heldMessages += messages
+    this.#heldBytes += bytes
+  }
+
+  /** For {@link ClientSubscription}: nobody needs them any more. What an earlier connection has brought is not this one's. */
+  taken(messages: number, bytes: number, connection = this.#connection): void {
+    if (connection !== this.#connection) return
+    this.messages += messages
+    this.bytes += bytes
+  }
+
+  /** For {@link ClientSubscription}: something has left its queue. */
+  moved(subscription: ClientSubscription<S>): void {
+    if (!subscription.isPaused || !this.#isOpen || subscription.state === 'ended') return
+    if (
+      subscription.heldMessages > this.#shareOf('messages') / 2 ||
+      subscription.heldBytes > this.#shareOf('bytes') / 2
+    )
+      return
+    subscription.isPaused = false
+    this.#sub(subscription)
+  }
+
+  /** For {@link ClientSubscription}: all that came before the server has ended it is handed over. */
+  finished(subscription: ClientSubscription<S>, reason: string): void {
+    this.#ending.delete(subscription)
+    this.effects.unsubscribed(subscription, reason)
+  }
+
+  #sub({ ref, topic, from }: ClientSubscription<S>): void {
+    this.effects.transmit(encodeSub({ ref, topic, from }))
+  }
+
+  #subbed(now: number, { ref, topic, id, generation, offset, last }: Subbed): void {
+    let subscription = this.#all.get(ref || topic)
+    if (!subscription && !ref) {
+      subscription = new ClientSubscription<S>(this, 0, topic, 'now')
+      subscription.owner = this.effects.adopt(subscription)
+      this.#all.set(topic, subscription)
+    }
+    this.#byId.set(id, subscription)
+    if (!subscription) return
+    const { received } = subscription
+    const reset = { generation, offset }
+    if (!received) {
+      subscription.received = subscription.position = reset
+      if (subscription.hasSnapshot) subscription.push({ snapshot: 'initial', position: reset, failures: 0 })
+    } else if (received.generation !== generation) {
+      this.#missed(subscription, received.offset + 1, undefined, 'generation', reset)
+    } else if (last < received.offset) throw new Violation(CloseCode.protocolError, 'impossible position')
+    else if (offset > received.offset) this.#missed(subscription, received.offset + 1, offset, 'skipped', reset)
+    subscription.state = 'subscribed'
+    this.effects.subscribed(subscription)
+    this.deliver(now, subscription)
+  }
+
+  #unsubbed(now: number, { ref, topic = '', reason = '' }: Unsub): void {
+    const subscription = this.#all.get(ref || topic)
+    if (!subscription) return
+    this.#end(subscription)
+    this.#ending.add(subscription)
+    subscription.push({ ended: reason, position: undefined, failures: 0 })
+    this.deliver(now, subscription)
+  }
+
+  #data(now: number, id: number, first: number, payloads: readonly Payload[]): void {
+    this.#arrived(payloads)
+    const subscription = this.#of(id)
+    if (!subscription) return this.#ignore(payloads)
+    const { generation, offset } = subscription.received!
+    if (!first || first > offset + 1) throw outOfOrder()
+    for (let index = 0; index < payloads.length; index++) {
+      const data = payloads[index]!
+      if (first + index <= offset) this.taken(1, data.length)
+      else {
+        const position = { generation, offset: first + index }
+        subscription.received = position
+        subscription.push(new TopicIncoming(data, subscription.topic, position, this.#connection))
+      }
+    }
+    this.#delivered(now, subscription)
+  }
+
+  #volatile(now: number, id: number, payloads: readonly Payload[]): void {
+    this.#arrived(payloads)
+    const subscription = this.#of(id)
+    if (!subscription) return this.#ignore(payloads)
+    for (const data of payloads)
+      subscription.push(new TopicIncoming(data, subscription.topic, undefined, this.#connection))
+    this.#delivered(now, subscription)
+  }
+
+  /** @param reason why they are missing; without one they are not meant for this session */
+  #skip(now: number, id: number, { from, to }: { from: number; to: number }, reason: GapReason | undefined): void {
+    const subscription = this.#of(id)
+    this.#arrivedMessages++
+    this.taken(1, 0)
+    if (!subscription) return
+    const { generation, offset } = subscription.received!
+    if (from > offset + 1 || to < from || !from) throw outOfOrder()
+    if (to <= offset) return
+    const position = { generation, offset: to }
+    if (reason) this.#missed(subscription, offset + 1, to, reason, position)
+    else subscription.push({ position, failures: 0 })
+    subscription.received = position
+    this.#delivered(now, subscription)
+  }
+
+  #missed(
+    subscription: ClientSubscription<S>,
+    from: number,
+    to: number | undefined,
+    reason: GapReason,
+    position: Position,
+  ): void {
+    const { generation } = subscription.received!
+    subscription.forgetSnapshot()
+    subscription.push({ gap: { generation, from, to, reason }, position, failures: 0 })
+    if (subscription.hasSnapshot) subscription.push({ snapshot: reason, position, failures: 0 })
+    subscription.received = position
+  }
+
+  /** Something has come for it: hands it over, and sees to it that it does not hold up the others. */
+  #delivered(now: number, subscription: ClientSubscription<S>): void {
+    this.deliver(now, subscription)
+    if (this.#all.size < 2) return
+    const messages = this.#shareOf('messages')
+    const bytes = this.#shareOf('bytes')
+    if (!this.#isCrowded || (subscription.heldMessages <= messages && subscription.heldBytes <= bytes)) return
+    // What is let go of here comes once more.
+    subscription.truncate(messages, bytes)
+    subscription.isPaused = true
+    const { ref, topic } = subscription
+    this.effects.transmit(encodeUnsub({ ref, ...(!ref && { topic }), pause: true }))
+    this.#forgetIds(subscription)
+  }
+
+  get #isCrowded(): boolean {
+    return this.#heldMessages > this.#window.messages / 2 || this.#heldBytes > this.#window.bytes / 2
+  }
+
+  /** What one subscription may hold when the window is crowded: all together leave half of it. */
+  #shareOf(what: keyof Window): number {
+    return Math.max(1, Math.floor(this.#window[what] / (2 * this.#all.size)))
+  }
+
+  #end(subscription: ClientSubscription<S>): void {
+    subscription.state = 'ended'
+    this.#all.delete(subscription.ref || subscription.topic)
+    this.#forgetIds(subscription)
+  }
+
+  /** What still comes for it is not wanted. */
+  #forgetIds(subscription: ClientSubscription<S>): void {
+    for (const [id, other] of this.#byId) if (other === subscription) this.#byId.set(id, undefined)
+  }
+
+  #of(id: number): ClientSubscription<S> | undefined {
+    if (!this.#byId.has(id)) throw new Violation(CloseCode.protocolError, 'unknown topic')
+    return this.#byId.get(id)
+  }
+
+  /** @throws Violation `tooLarge` if it is more than the window takes */
+  #arrived(payloads: readonly Payload[]): void {
+    for (const { length } of payloads) {
+      if (length > this.#maxMessageBytes) throw new Violation(CloseCode.tooLarge, 'message too large')
+      this.#arrivedBytes += length
+    }
+    this.#arrivedMessages += payloads.length
+    const { messages, bytes } = this.#window
+    // One that is larger than the window may come alone.
+    if (
+      this.#arrivedMessages - this.#ackedMessages > messages ||
+      this.#arrivedBytes - this.#ackedBytes > Math.max(bytes, payloads.length < 2 ? payloads[0]!.length : 0)
+    )
+      throw new Violation(CloseCode.tooLarge, 'window exceeded')
+  }
+
+  #ignore(payloads: readonly Payload[]): void {
+    for (const { length } of payloads) this.taken(1, length)
+  }
+
+  #oweLater(now: number): void {
+    if (this.#isOpen && this.owes) this.ackAt = Math.min(this.ackAt, this.owesMuch ? now : now + ACK_DELAY_MS)
+  }
+}
+
+const outOfOrder = (): Violation => new Violation(CloseCode.outOfOrder, 'topic out of order')

@@ -1,0 +1,116 @@
+import { checkListener } from '../host/emitter.ts'
+import type { Payload, Position } from '../protocol/frame.ts'
+import type { TopicSlice } from '../core/subscriber.ts'
+import type { MaybePromise, TopicInfo } from '../stores/store.ts'
+import type { Identity } from './identity.ts'
+import type { Session } from './session.ts'
+
+export interface PublishOptions<I extends Identity = Identity> {
+  /** A session that does not get it, or its id: now, and when it comes back. */
+  except?: Session<I> | string
+  /**
+   * It is not stored: it goes to those who are connected and keep up, and is dropped for others. For what is worthless a
+   * second later, such as the place of a cursor. @default false
+   */
+  volatile?: boolean
+}
+
+/** A message in the history of a topic. */
+export interface TopicMessage {
+  readonly data: Payload
+  readonly offset: number
+}
+
+export interface TopicEventMap<I extends Identity = Identity> {
+  /** A session has subscribed. */
+  join: { readonly session: Session<I> }
+  /** It has unsubscribed, said goodbye or expired. */
+  leave: { readonly session: Session<I> }
+  /** Its connection is gone; it may come back. */
+  away: { readonly session: Session<I> }
+  /** It has come back. */
+  back: { readonly session: Session<I> }
+}
+
+/** @internal What a topic asks its server. */
+export interface TopicOwner<I extends Identity> {
+  publish(
+    topic: string,
+    data: string | ArrayBuffer | ArrayBufferView,
+    options?: PublishOptions<I>,
+  ): Promise<Position | undefined>
+  readonly topics: {
+    count(topic: string): number
+    info(topic: string): MaybePromise<TopicInfo>
+    read(topic: string, after: number): MaybePromise<TopicSlice>
+    members(topic: string): { readonly session: Session<I>; readonly isAway: boolean }[]
+    on<Type extends keyof TopicEventMap<I>>(
+      topic: string,
+      type: Type,
+      listener: (event: TopicEventMap<I>[Type]) => unknown,
+    ): () => void
+  }
+}
+
+/** A topic of a server: its log, and who has subscribed to it. Made by `server.topic()`. */
+export class Topic<I extends Identity = Identity> {
+  readonly name: string
+  readonly #owner: TopicOwner<I>
+
+  /** @internal Made by the server. */
+  constructor(owner: TopicOwner<I>, name: string) {
+    this.#owner = owner
+    this.name = name
+  }
+
+  /** Sessions of this process that have subscribed, connected or not. */
+  get subscribers(): number {
+    return this.#owner.topics.count(this.name)
+  }
+
+  /** The same as `server.publish()` with this topic. */
+  publish(data: string | ArrayBuffer | ArrayBufferView, options?: PublishOptions<I>): Promise<Position | undefined> {
+    return this.#owner.publish(this.name, data, options)
+  }
+
+  /** What is kept: generation, offsets of the first and the last message, how many messages and bytes. @throws HeartlineError `ERR_STORE` */
+  async info(): Promise<TopicInfo> {
+    return this.#owner.topics.info(this.name)
+  }
+
+  /**
+   * Messages that are kept.
+   *
+   * @param options.after only those behind this offset
+   * @param options.last at most so many, the newest
+   * @throws HeartlineError `ERR_STORE`
+   */
+  async history(options: { after?: number; last?: number } = {}): Promise<TopicMessage[]> {
+    const { topics } = this.#owner
+    const { after = 0, last: count = Infinity } = options
+    const info = await topics.info(this.name)
+    let next = Math.max(after + 1, info.first, info.last - count + 1)
+    const messages: TopicMessage[] = []
+    while (next <= info.last) {
+      const slice = await topics.read(this.name, next - 1)
+      next = Math.max(next, slice.first)
+      if (next > slice.last) break
+      for (; next <= Math.min(slice.last, info.last); next++) messages.push({ data: slice.at(next).data, offset: next })
+    }
+    return messages
+  }
+
+  /** Sessions of this process that have subscribed, and whether their connection is gone at the moment. */
+  members(): { readonly session: Session<I>; readonly isAway: boolean }[] {
+    return this.#owner.topics.members(this.name)
+  }
+
+  /** @returns a function that takes the listener away */
+  on<Type extends keyof TopicEventMap<I>>(
+    type: Type,
+    listener: (event: TopicEventMap<I>[Type]) => unknown,
+  ): () => void {
+    checkListener(type, listener, ['join', 'leave', 'away', 'back'])
+    return this.#owner.topics.on(this.name, type, listener)
+  }
+}

@@ -1,0 +1,9 @@
+/** Effects of a client without subscriptions. */
+export const noTopics = {
+  deliverTopic: () => true,
+  snapshot: () => {},
+  topicGap: () => {},
+  subscribed: () => {},
+  unsubscribed: () => {},
+  adopt: () => undefined,
+}
