@@ -41,6 +41,7 @@ export interface TopicHost<I extends Identity> {
 
 /** Names that begin so are the server's own: no client subscribes to them. */
 const RESERVED = '$'
+const MAX_SUBJECT = 128
 /** How often frames for those who are behind are let go of. */
 const FORGET_FRAMES_MS = 2_000
 
@@ -152,7 +153,7 @@ export class TopicHub<I extends Identity> {
   /** The topic of these sessions. */
   #ofSessions(sessions: readonly Session<I>[]): MaybePromise<string> {
     const ids = sessions.map(({ id }) => id).sort()
-    const topic = `${RESERVED}sessions:${createHash('sha256').update(ids.join()).digest('base64url')}`
+    const topic = `${RESERVED}sessions:${sha256(ids.join())}`
     this.#lists.set(topic, performance.now())
     return this.#group(topic, sessions)
   }
@@ -187,6 +188,7 @@ export class TopicHub<I extends Identity> {
     const begin = (topic: OpenTopic, after = topic.last): void => {
       // Meanwhile it may have ended, or somebody else was faster.
       if (isDone()) return
+      this.#positions.get(session)?.delete(name)
       this.#join(session, topic, 0, after)
       if (session.isConnected) this.#enter(session, topic, after)
     }
@@ -196,6 +198,7 @@ export class TopicHub<I extends Identity> {
 
   /** The server, or the one who revokes, ends a subscription. */
   unsubscribe(session: Session<I>, name: string, reason: string): void {
+    this.#positions.get(session)?.delete(name)
     const member = find(session, name)
     if (!member) return
     const { ref } = member
@@ -532,7 +535,11 @@ function then<T>(value: MaybePromise<T>, use: (value: T) => void, failed: (cause
   else use(value)
 }
 
-const subjectTopic = (subject: string): string => `${RESERVED}subject:${subject}`
+/** A subject may be longer than the name of a topic. */
+const subjectTopic = (subject: string): string =>
+  `${RESERVED}subject:${subject.length > MAX_SUBJECT ? sha256(subject) : subject}`
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url')
 
 const membersOf = (session: Session<any>): readonly Member[] =>
   (session.core.topics?.subscriptions ?? []) as unknown as Member[]
