@@ -88,9 +88,14 @@ export abstract class GhostCheck extends WheelEntry {
     return Math.min(beatBefore(timing, this.#lookedAt + timing.lookMs), this.#dueAt, this.#expectAt)
   }
 
+  /** Whether {@link expect} would change nothing. */
+  get isExpected(): boolean {
+    return this.phase !== 'listening' || this.#expectAt < Infinity
+  }
+
   /** Data is on its way, see {@link expectMs}. @returns whether a look is wanted earlier than before */
   expect(now: number): boolean {
-    if (this.phase !== 'listening' || this.#expectAt < Infinity) return false
+    if (this.isExpected) return false
     this.#expectAt = Math.ceil(now + this.expectMs)
     return true
   }
