@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { HostReadings } from './host-readings.js'
+import { MAX_TEXT_LENGTH } from './limits.js'
 import { Visitors } from './visitors.js'
 
 /** @import { IncomingMessage, ServerResponse } from 'node:http' */
@@ -11,7 +12,6 @@ import { Visitors } from './visitors.js'
 
 const DEFAULT_PORT = 4747
 const MAX_BODY_BYTES = 4_096
-const MAX_NOTE_LENGTH = 200
 const TYPES = {
   html: 'text/html',
   css: 'text/css',
@@ -121,8 +121,8 @@ async function act(visitor, name, request, response) {
     answer(response, 200, 'Bye.')
   } else if (name === 'notify') {
     const note = asNote(await readBody(request))
-    if (note) sendJson(response, visitor.stage.notify(note))
-    else answer(response, 400, `Expected a note: a number and at most ${MAX_NOTE_LENGTH} characters.`)
+    if (note) sendJson(response, visitors.notify(visitor, note))
+    else answer(response, 400, `Expected a note: a number and at most ${MAX_TEXT_LENGTH} characters.`)
   } else if (Object.hasOwn(actions, name)) {
     actions[/** @type {keyof typeof actions} */ (name)]()
     sendJson(response, visitor.state())
@@ -143,7 +143,7 @@ async function readBody(request) {
 function asNote(body) {
   try {
     const { id, text } = JSON.parse(body)
-    if (Number.isSafeInteger(id) && typeof text === 'string' && text.length <= MAX_NOTE_LENGTH) return { id, text }
+    if (Number.isSafeInteger(id) && typeof text === 'string' && text.length <= MAX_TEXT_LENGTH) return { id, text }
   } catch {
     // No JSON.
   }

@@ -5,7 +5,8 @@ import { guide } from './guide.js'
 import { Notes } from './notes.js'
 import { connectByRecipe } from './recipe.js'
 import { connectByHeartline } from './reconnecting.js'
-import { connectSession } from './session.js'
+import { Room } from './room.js'
+import { connectSession, subscribeToReadings } from './session.js'
 import { StageClient } from './stage-client.js'
 import { PLAIN, SESSION, watchedWebSocket } from './watched-websocket.js'
 import { count } from './words.js'
@@ -72,10 +73,12 @@ socket.addEventListener('statechange', ({ inDoubt, unsent }) => {
 reconnecting.says = () => socket.state.toUpperCase()
 
 /** What the session told. */
-const told = { resumed: 0, replaysLeft: 0, notesAgain: 0, trouble: '' }
-const mySession = connectSession(urls.session, sessionMessage, watchedWebSocket(session.track, SESSION))
+const told = { resumed: 0, resumedAt: 0, replaysLeft: 0, notesAgain: 0, trouble: '' }
+const mySession = connectSession(urls.session, snapshot.visitor, watchedWebSocket(session.track, SESSION))
+mySession.on('message', ({ data }) => sessionMessage(JSON.parse(/** @type {string} */ (data))))
 mySession.on('resumed', ({ sent, received }) => {
   told.resumed++
+  told.resumedAt = Date.now()
   told.replaysLeft = received
   told.notesAgain += sent
 })
@@ -86,6 +89,14 @@ mySession.on('error', ({ message }) => (told.trouble = message))
 mySession.on('lost', ({ messages }) => {
   for (const { data } of messages) notes.handedBack('session', noteId(data))
 })
+// What was made before the session was back has waited for it; both clocks are this machine's.
+const readings = subscribeToReadings(mySession, (/** @type {import('./track.js').Reading} */ reading) =>
+  session.track.read(reading, reading.at < told.resumedAt, performance.now()),
+)
+readings.on('gap', (/** @type {import('heartline').GapEvent} */ { from, to, reason }) => {
+  told.trouble = `The readings report a gap: ${reason}, ${to === undefined ? 'nobody knows how many' : count(to - from + 1, 'reading')}.`
+})
+const room = new Room(byTestId('room'), mySession, snapshot.name)
 session.says = () => mySession.state.toUpperCase()
 session.remark = () => told.trouble || whatCameAgain()
 
@@ -112,13 +123,13 @@ function receiver({ id, track }) {
   }
 }
 
-/** @param {Message} message */
-function sessionMessage({ reading, note }) {
+/** Only what was typed; the readings come by their topic. @param {Message} message */
+function sessionMessage({ note }) {
   const isReplay = told.replaysLeft > 0
   if (isReplay) told.replaysLeft--
-  if (reading) session.track.read(reading, isReplay, performance.now())
-  if (note) notes.arrivedHere('session', note.id)
-  if (note && isReplay) told.notesAgain++
+  if (!note) return
+  notes.arrivedHere('session', note.id)
+  if (isReplay) told.notesAgain++
 }
 
 function whatCameAgain() {
@@ -167,9 +178,9 @@ async function sendBySession(data) {
   if (connection === session.track.connection) session.track.latencyMs = performance.now() - sentAt
 }
 
-/** @param {unknown} data */
+/** @param {unknown} data @returns {number | undefined} nothing if it was for the room */
 function noteId(data) {
-  return JSON.parse(String(data)).note.id
+  return JSON.parse(String(data)).note?.id
 }
 
 function render() {
@@ -185,6 +196,8 @@ function render() {
     // Not `disabled`, which would take the focus away from who has just pressed it.
     if (action === 'heal') button.setAttribute('aria-disabled', String(stage.cable === 'in'))
   }
+  room.render(now, session.track.trouble !== undefined)
+  write('room-count', String(room.here))
   write('guide', guide(stage, { ordinary: ordinary.track, reconnecting: reconnecting.track, session: session.track }))
   write('server-connections', String(stage.connections))
   write('server-ghosts', String(stage.ghosts))

@@ -60,7 +60,7 @@ export class Notes {
     else passage.wasRefused = true
   }
 
-  /** The column's sender gives a note back. @param {string} column @param {number} id */
+  /** The column's sender gives a note back. @param {string} column @param {number | undefined} id nothing if it is no note */
   handedBack(column, id) {
     const passage = this.#passage(column, id, true)
     if (passage) passage.wasHandedBack = true
@@ -97,7 +97,7 @@ export class Notes {
     return this.all.filter((note) => ['lost', 'notSent', 'handedBack'].includes(this.fate(note, column, now))).length
   }
 
-  /** @param {string} column @param {number} id @param {boolean} isToServer */
+  /** @param {string} column @param {number | undefined} id @param {boolean} isToServer */
   #passage(column, id, isToServer) {
     return this.all.find((note) => note.id === id && note.isToServer === isToServer)?.passages[column]
   }

@@ -4,6 +4,7 @@
  * What the server says of the stage.
  * @typedef {object} Snapshot
  * @property {string} visitor Who we are to the server. Another page is another visitor.
+ * @property {string} name Who we are to others.
  * @property {Record<string, string>} urls The WebSocket address of each column.
  * @property {'in' | 'out' | 'oneWay'} cable
  * @property {boolean} serverIsUp
