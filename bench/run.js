@@ -2,7 +2,20 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
-const BENCHMARKS = ['sizes', 'guard', 'detection', 'echo', 'push', 'idle', 'resume']
+const BENCHMARKS = [
+  'sizes',
+  'guard',
+  'detection',
+  'echo',
+  'push',
+  'idle',
+  'resume',
+  'broadcast',
+  'publish',
+  'replay',
+  'topic-memory',
+  'sessions-50k',
+]
 
 const wanted = process.argv.slice(2)
 const unknown = wanted.filter((name) => !BENCHMARKS.includes(name))

@@ -20,3 +20,10 @@ export function contendersOf(names) {
   for (const { name, isBuilt } of wanted) if (!isBuilt) console.log(`${name} sessions: not built`)
   return wanted.filter(({ isBuilt }) => isBuilt)
 }
+
+/** @param {string[]} names of those that are wanted, as above */
+export function topicContendersOf(names) {
+  const contenders = contendersOf(names)
+  for (const { name, hasTopics } of contenders) if (!hasTopics) console.log(`${name} topics: not built`)
+  return contenders.filter(({ hasTopics }) => hasTopics)
+}

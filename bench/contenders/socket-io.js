@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { Server } from 'socket.io'
 import { io } from 'socket.io-client'
-import { HEARTBEAT_MS } from './contender.js'
+import { HEARTBEAT_MS, TOPIC_CONNECT_TIMEOUT_MS, TOPIC_HEARTBEAT_MS } from './contender.js'
 
 const { version } = createRequire(import.meta.url)('socket.io/package.json')
 
@@ -21,31 +21,17 @@ export const socketIo = {
   recovers: true,
 
   async serve(onConnection) {
-    const server = createServer()
-    const sockets = new Server(server, {
-      transports: ['websocket'],
-      perMessageDeflate: false,
-      httpCompression: false,
-      serveClient: false,
-      pingInterval: HEARTBEAT_MS,
-      connectionStateRecovery: {},
-    })
+    const { sockets, url } = await listen({ pingInterval: HEARTBEAT_MS })
     sockets.on('connection', (socket) => onConnection(peer(socket)))
-    await once(server.listen(0, '127.0.0.1'), 'listening')
-    const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
-    return { url: `http://127.0.0.1:${port}`, close: () => sockets.close() }
+    return { url, close: () => sockets.close() }
   },
 
   async connect(url) {
-    const socket = io(url, {
-      transports: ['websocket'],
-      forceNew: true,
-      perMessageDeflate: /** @type {any} */ (false),
+    const socket = await open(url, {
       reconnectionDelay: RECONNECT_MS,
       reconnectionDelayMax: RECONNECT_MS,
       randomizationFactor: 0,
     })
-    await new Promise((resolve) => socket.once('connect', () => resolve(undefined)))
     return {
       send: (data) => void socket.send(data),
       onMessage: (listener) => void socket.on('message', listener),
@@ -53,6 +39,74 @@ export const socketIo = {
       close: () => socket.disconnect(),
     }
   },
+
+  hasTopics: true,
+
+  // It keeps what was published for so long, whatever is asked of it.
+  async serveTopics() {
+    const { sockets, url } = await listen({
+      pingInterval: TOPIC_HEARTBEAT_MS,
+      pingTimeout: TOPIC_HEARTBEAT_MS,
+      connectTimeout: TOPIC_CONNECT_TIMEOUT_MS,
+      connectionStateRecovery: { maxDisconnectionDuration: TOPIC_CONNECT_TIMEOUT_MS },
+    })
+    sockets.on('connection', (socket) =>
+      socket.on('subscribe', async (topics, acknowledge) => {
+        await socket.join(topics)
+        acknowledge()
+      }),
+    )
+    return {
+      url,
+      publish: (topic, data) => void sockets.to(topic).emit('message', data),
+      connections: () => sockets.engine.clientsCount,
+    }
+  },
+
+  async join(url, onMessage) {
+    const socket = await open(url, { reconnection: false, timeout: TOPIC_CONNECT_TIMEOUT_MS })
+    socket.on('message', onMessage)
+    return {
+      subscribe: (topics) => socket.emitWithAck('subscribe', topics),
+      async drop() {
+        const dropped = new Promise((resolve) => socket.once('disconnect', resolve))
+        socket.io.engine.close()
+        await dropped
+      },
+      comeBack: () => void socket.connect(),
+    }
+  },
+}
+
+/** @param {Partial<import('socket.io').ServerOptions>} options */
+async function listen(options) {
+  const server = createServer()
+  const sockets = new Server(server, {
+    transports: ['websocket'],
+    perMessageDeflate: false,
+    httpCompression: false,
+    serveClient: false,
+    connectionStateRecovery: {},
+    ...options,
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
+  return { sockets, url: `http://127.0.0.1:${port}` }
+}
+
+/**
+ * @param {string} url
+ * @param {Partial<import('socket.io-client').ManagerOptions>} options
+ */
+async function open(url, options) {
+  const socket = io(url, {
+    transports: ['websocket'],
+    forceNew: true,
+    perMessageDeflate: /** @type {any} */ (false),
+    ...options,
+  })
+  await new Promise((resolve) => socket.once('connect', () => resolve(undefined)))
+  return socket
 }
 
 /**

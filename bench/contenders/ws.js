@@ -4,13 +4,15 @@ import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket, WebSocketServer } from 'ws'
-import { HEARTBEAT_MS } from './contender.js'
+import { HEARTBEAT_MS, TOPIC_HEARTBEAT_MS } from './contender.js'
 
 const { version } = createRequire(import.meta.url)('ws/package.json')
 
 /** What the producer lets pile up before it waits, and what must be left before it goes on. */
 const FULL_BYTES = 4 * 1024 * 1024
 const DRAINED_BYTES = FULL_BYTES / 4
+/** What a replay lets pile up for one client: all that is missed, for all that return, would take gigabytes. */
+const FULL_REPLAY_BYTES = 64 * 1024
 /** An echo is sent back as the buffer it came in. */
 const TEXT = { binary: false }
 
@@ -24,7 +26,7 @@ export const ws = {
   async serve(onConnection) {
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false })
     server.on('connection', (socket) => onConnection(peer(socket)))
-    const stopSweep = sweep(server)
+    const stopSweep = sweep(server, HEARTBEAT_MS)
     await once(server, 'listening')
     const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
     return {
@@ -48,6 +50,125 @@ export const ws = {
       close: () => socket.terminate(),
     }
   },
+
+  hasTopics: true,
+
+  async serveTopics({ retains = false } = {}) {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false })
+    const topics = new Topics(retains)
+    server.on('connection', (socket) => {
+      socket.on('error', () => {})
+      socket.on('close', () => topics.leave(socket))
+      socket.on('message', async (data) => {
+        await topics.join(socket, JSON.parse(String(data)))
+      })
+    })
+    sweep(server, TOPIC_HEARTBEAT_MS)
+    await once(server, 'listening')
+    const { port } = /** @type {import('node:net').AddressInfo} */ (server.address())
+    return {
+      url: `ws://127.0.0.1:${port}`,
+      publish: (topic, data) => topics.publish(topic, data),
+      connections: () => server.clients.size,
+    }
+  },
+
+  async join(url, onMessage) {
+    /** @type {WebSocket} */
+    let socket
+    /** @type {string[]} */
+    let topics = []
+    let received = 0
+    const open = async () => {
+      socket = new WebSocket(url, { perMessageDeflate: false })
+      socket.on('error', () => {})
+      await once(socket, 'open')
+    }
+    // What follows the answer may be here in the same turn.
+    const subscribe = () =>
+      new Promise((resolve) => {
+        socket.once('message', () => {
+          socket.on('message', (data) => {
+            received++
+            onMessage(/** @type {Buffer} */ (data))
+          })
+          resolve(undefined)
+        })
+        socket.send(JSON.stringify({ topics, after: received }))
+      })
+    await open()
+    return {
+      subscribe(wanted) {
+        topics = wanted
+        return subscribe()
+      },
+      async drop() {
+        socket.terminate()
+        await once(socket, 'close')
+      },
+      comeBack: () => void open().then(subscribe),
+    }
+  },
+}
+
+/** What an application makes of a loop over sockets. */
+class Topics {
+  /** @type {Map<string, Set<WebSocket>>} */
+  #subscribers = new Map()
+  /** @type {Map<string, Buffer[]> | undefined} */
+  #logs
+
+  /** @param {boolean} retains */
+  constructor(retains) {
+    if (retains) this.#logs = new Map()
+  }
+
+  /**
+   * @param {string} topic
+   * @param {string} data
+   */
+  publish(topic, data) {
+    // Encoded once, as in the example of the README of `ws`.
+    const message = Buffer.from(data)
+    if (this.#logs) entryOf(this.#logs, topic, () => []).push(message)
+    for (const socket of this.#subscribers.get(topic) ?? []) socket.send(message, TEXT)
+  }
+
+  /**
+   * Answers, sends what was missed, and subscribes.
+   *
+   * @param {WebSocket} socket
+   * @param {{ topics: string[], after: number }} request `after` counts the messages of the only topic that are there
+   */
+  async join(socket, { topics, after }) {
+    socket.send('subscribed')
+    for (const topic of topics) {
+      const log = this.#logs?.get(topic) ?? []
+      for (let i = after; i < log.length; i++) {
+        if (socket.bufferedAmount < FULL_REPLAY_BYTES) socket.send(log[i], TEXT)
+        else await new Promise((resolve) => socket.send(log[i], TEXT, resolve))
+        if (socket.readyState !== WebSocket.OPEN) return
+      }
+      entryOf(this.#subscribers, topic, () => new Set()).add(socket)
+    }
+  }
+
+  /** @param {WebSocket} socket */
+  leave(socket) {
+    for (const sockets of this.#subscribers.values()) sockets.delete(socket)
+  }
+}
+
+/**
+ * @template Value
+ * @param {Map<string, Value>} map
+ * @param {string} key
+ * @param {() => Value} make
+ */
+function entryOf(map, key, make) {
+  const value = map.get(key) ?? make()
+  map.set(key, value)
+  return value
 }
 
 /**
@@ -72,8 +193,9 @@ function peer(socket) {
  * The heartbeat of the README of `ws`.
  *
  * @param {WebSocketServer} server
+ * @param {number} intervalMs
  */
-function sweep(server) {
+function sweep(server, intervalMs) {
   /** @this {Checked} */
   function heartbeat() {
     this.isAlive = true
@@ -88,6 +210,6 @@ function sweep(server) {
       socket.isAlive = false
       socket.ping()
     })
-  }, HEARTBEAT_MS)
+  }, intervalMs)
   return () => clearInterval(interval)
 }

@@ -4,7 +4,14 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 
 /** Longer than the longest question takes; then something hangs. */
-const ANSWER_TIMEOUT_MS = 180_000
+const ANSWER_TIMEOUT_MS = 300_000
+
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const running = new Set()
+// One that is stopped by a signal does not notice that this process has ended.
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
 
 /**
  * Plays the role that this process was started for. The process that was not started by `start` measures.
@@ -13,7 +20,10 @@ const ANSWER_TIMEOUT_MS = 180_000
  */
 export function play(roles) {
   const role = process.env.HEARTLINE_BENCH_ROLE
-  if (!role) return roles.measure()
+  if (!role) {
+    for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1))
+    return roles.measure()
+  }
   process.once('disconnect', () => process.exit())
   return roles[role](...process.argv.slice(2))
 }
@@ -27,6 +37,7 @@ export function play(roles) {
 export function start(role, ...args) {
   const env = { ...process.env, HEARTLINE_BENCH_ROLE: role }
   const child = fork(process.argv[1], args, { env, execArgv: ['--expose-gc'] })
+  running.add(child)
   const name = [role, ...args].join(' ')
   const ended = (/** @type {number | null} */ code, /** @type {string | null} */ signal) => {
     console.error(`The process "${name}" ended: ${signal ?? `code ${code}`}.`)
@@ -43,25 +54,30 @@ export function start(role, ...args) {
     clearTimeout(timer)
     return message
   }
+  /** @param {object} question that has no answer */
+  const tell = (question) => void child.send(question)
   /** @param {object} question */
   const ask = (question) => {
-    child.send(question)
+    tell(question)
     return answer()
   }
   const stop = () => {
     child.off('exit', ended)
     child.kill('SIGKILL')
+    running.delete(child)
   }
-  return { pid: child.pid, answer, ask, stop }
+  return { pid: child.pid, answer, ask, tell, stop }
 }
 
 /**
- * Answers the questions of the process that started this one: `{ do: 'name', … }` goes to the handler of that name.
+ * Answers the questions of the process that started this one: `{ do: 'name', … }` goes to the handler of that name. What
+ * returns nothing does not answer.
  *
  * @param {Record<string, (question: any) => unknown>} handlers
  */
 export function answerWith(handlers) {
   process.on('message', async (/** @type {{ do: string }} */ question) => {
-    process.send?.(await handlers[question.do](question))
+    const answer = await handlers[question.do](question)
+    if (answer !== undefined) process.send?.(answer)
   })
 }
