@@ -103,6 +103,12 @@ export class ClientSubscription<S> extends Delivery<TopicIncoming | Mark> {
     return this.received ?? this.#from
   }
 
+  /** The position that it goes on behind, if that is known here. */
+  get behind(): Position | undefined {
+    const { from } = this
+    return typeof from === 'object' && 'offset' in from ? from : undefined
+  }
+
   push(item: TopicIncoming | Mark): void {
     if (item instanceof TopicIncoming) {
       this.heldMessages++
@@ -414,15 +420,17 @@ export class ClientTopics<S> {
     }
     this.#byId.set(id, subscription)
     if (!subscription) return
-    const { received } = subscription
     const reset = { generation, offset }
-    if (!received) {
-      subscription.received = subscription.position = reset
-      if (subscription.hasSnapshot) subscription.push({ snapshot: 'initial', position: reset, failures: 0 })
-    } else if (received.generation !== generation) {
+    const isFirst = !subscription.received
+    // Another session may have been somewhere before.
+    const received = (subscription.received = subscription.behind ?? reset)
+    subscription.position ??= received
+    if (received.generation !== generation) {
       this.#missed(subscription, received.offset + 1, undefined, 'generation', reset)
     } else if (last < received.offset) throw new Violation(CloseCode.protocolError, 'impossible position')
     else if (offset > received.offset) this.#missed(subscription, received.offset + 1, offset, 'skipped', reset)
+    else if (isFirst && subscription.hasSnapshot)
+      subscription.push({ snapshot: 'initial', position: reset, failures: 0 })
     subscription.state = 'subscribed'
     this.effects.subscribed(subscription)
     this.deliver(now, subscription)
