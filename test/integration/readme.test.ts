@@ -9,9 +9,9 @@ import { WebSocket, WebSocketServer } from 'ws'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const readme = readFileSync(`${root}README.md`, 'utf8')
 /** The README's code, in order; it finds the built package by its name, as a user's code does. */
-const [sessionClient, sessionServer, client, server, library] = [...readme.matchAll(/```js\n(.*?)```/gs)].map(
-  ([, code]) => code!,
-)
+const [sessionClient, sessionServer, topicServer, topicClient, client, server, library] = [
+  ...readme.matchAll(/```js\n(.*?)```/gs),
+].map(([, code]) => code!)
 
 const children: ChildProcess[] = []
 afterEach(() => {
@@ -34,11 +34,14 @@ beforeAll(() => {
   execFileSync('npm', ['run', 'build', '--silent'], { cwd: root, stdio: 'pipe' })
 })
 
+/** Starts the code of a session server. @returns its port */
+async function serve(code: string): Promise<string> {
+  const host = run(`${code.replace('8080', '0')}\nserver.listening.then(({ port }) => console.log('port ' + port))`)
+  return (await output(host)).slice('port '.length)
+}
+
 test('the session client and server of the README understand each other', async () => {
-  const host = run(
-    `${sessionServer!.replace('8080', '0')}\nserver.listening.then(({ port }) => console.log('port ' + port))`,
-  )
-  const port = (await output(host)).slice('port '.length)
+  const port = await serve(sessionServer!)
   const child = run(
     `${sessionClient!.replace('ws://localhost:8080', `ws://127.0.0.1:${port}`)}\nconsole.log('acknowledged')\nsession.close()`,
   )
@@ -46,6 +49,12 @@ test('the session client and server of the README understand each other', async 
   child.stdout!.on('data', (text) => lines.push(...String(text).trim().split('\n')))
   await once(child, 'exit')
   expect(lines.toSorted()).toEqual(['acknowledged', 'you said hello'])
+})
+
+test('the client of the README gets what its server publishes', async () => {
+  const port = await serve(topicServer!)
+  const child = run(topicClient!.replace('localhost:8080', `127.0.0.1:${port}`))
+  expect(await output(child)).toMatch(/^gold 19\d\d/)
 })
 
 test('the client of the README sends what it held and prints what it gets', async () => {
@@ -76,7 +85,7 @@ test('the README gives graphql-ws a class that it takes', async () => {
 })
 
 test('the code of the README is short: ten lines at most', () => {
-  for (const code of [sessionClient!, sessionServer!, client!, server!]) {
+  for (const code of [sessionClient!, sessionServer!, topicServer!, topicClient!, client!, server!]) {
     expect(code.split('\n').filter((line) => line.trim()).length).toBeLessThanOrEqual(10)
   }
 })

@@ -4,13 +4,20 @@ import { CloseCode, LinkCode } from '../../src/protocol/close-codes.ts'
 import * as limits from '../../src/protocol/limits.ts'
 import { guardDefaults } from '../../src/server/index.ts'
 import { connectRules, sessionHeartbeatRules, sessionOutboxRules } from '../../src/client/options.ts'
-import { serverHeartbeatRules, serverLimitRules, serverRules, serverSessionRules } from '../../src/server/options.ts'
+import {
+  serverHeartbeatRules,
+  serverLimitRules,
+  serverRules,
+  serverSessionRules,
+  serverTopicRules,
+} from '../../src/server/options.ts'
 import { listeningRules, probingRules, socketRules } from '../../src/websocket/options.ts'
 import { reconnectRules } from '../../src/host/reconnect.ts'
 import { outboxRules } from '../../src/websocket/reconnecting-websocket.ts'
-import { anchors, readDocument, sourceFiles, table } from './documents.ts'
+import { anchors, membersOf, readDocument, sourceFiles, table, unionOf } from './documents.ts'
 
 const reference = readDocument('docs/websocket.md')
+const topics = readDocument('docs/topics.md')
 const [sessionClient, sessionServer] = readDocument('docs/sessions.md').split('## The server') as [string, string]
 
 /** Name → default and range of every option, as a document has them. */
@@ -37,11 +44,13 @@ const groups: [document: string, group: string, rules: Record<string, OptionRule
   ['session server', 'heartbeat.', serverHeartbeatRules, sessionServer],
   ['session server', 'session.', serverSessionRules, sessionServer],
   ['session server', 'limits.', serverLimitRules, sessionServer],
+  ['session server', 'topics.', serverTopicRules, sessionServer],
+  ['topics', 'topics.', serverTopicRules, topics],
 ]
 
 /** The groups themselves have no row. */
 function withoutGroups(rules: Record<string, OptionRule>): Record<string, OptionRule> {
-  const groups = new Set(['heartbeat', 'reconnect', 'outbox', 'session', 'limits'])
+  const groups = new Set(['heartbeat', 'reconnect', 'outbox', 'session', 'limits', 'topics'])
   return Object.fromEntries(Object.entries(rules).filter(([name]) => !groups.has(name)))
 }
 
@@ -75,6 +84,94 @@ test('the page on errors has every error code, and no other', () => {
       .slice(1)
       .map(([code]) => code),
   ).toEqual(codes)
+})
+
+const first = (rows: string[][]): string[] => rows.slice(1).map(([cell]) => cell!)
+
+/** The events of a table and their fields; those with an object of another kind have none. */
+const documentedEvents = (document: string): Record<string, string[]> =>
+  Object.fromEntries(
+    table(document, 'event')
+      .slice(1)
+      .map(([name, fields]) => [name, fields!.startsWith('a ') ? [] : fields!.split(', ').filter(Boolean)]),
+  )
+
+test('the reference of topics has every option, member and event of the client’s subscription, and no other', () => {
+  const subscription = readDocument('src/client/subscription.ts')
+  const events = readDocument('src/client/events.ts')
+  expect(first(table(topics, 'subscribe option'))).toEqual(
+    membersOf(readDocument('src/client/session.ts'), 'interface SubscribeOptions'),
+  )
+  expect(first(table(topics, 'member')).toSorted()).toEqual(membersOf(subscription, 'class Subscription').toSorted())
+  expect(documentedEvents(topics)).toEqual({
+    message: membersOf(events, 'interface TopicMessage'),
+    subscribed: ['position'],
+    gap: membersOf(events, 'interface GapEvent'),
+    ended: ['reason'],
+    error: [],
+  })
+  expect(Object.keys(documentedEvents(topics))).toEqual(membersOf(subscription, 'interface SubscriptionEventMap'))
+})
+
+test('the reference of topics has every option, member and event of the server’s topic, and no other', () => {
+  const topic = readDocument('src/server/topic.ts')
+  const [, server] = topics.split('## Publishing') as [string, string]
+  expect(first(table(server, 'publish option'))).toEqual(membersOf(topic, 'interface PublishOptions'))
+  expect(first(table(server, 'member'))).toEqual(membersOf(topic, 'class Topic'))
+  expect(first(table(server, 'presence'))).toEqual(membersOf(topic, 'interface TopicEventMap'))
+})
+
+test('the reference of topics has every reason for which a topic has a gap, or ends, and no other', () => {
+  const reasons = unionOf(readDocument('src/protocol/frame.ts'), 'GapReason')
+  // What becomes of a session is told in its inbox.
+  const ofSessions = new Set(['unknown', 'subject', 'forked'])
+  expect(first(table(topics, 'gap because')).toSorted()).toEqual(
+    reasons.filter((reason) => !ofSessions.has(reason)).toSorted(),
+  )
+  const code = readDocument('src/server/topic-hub.ts') + readDocument('src/server/session.ts')
+  const ends = [...code.matchAll(/(?:refuse\(|reason: |unsubscribe\(.*, )'(\w+)'/g)].map(([, reason]) => reason!)
+  expect(first(table(topics, 'ended because')).toSorted()).toEqual([...new Set(ends)].toSorted())
+  const [, comment] = /\/\*\*([^/]*)\*\/\s*ended: \{/.exec(readDocument('src/client/subscription.ts'))!
+  for (const reason of ends) expect(comment).toContain(`\`${reason}\``)
+})
+
+test('the reference of sessions has the fields of the client’s messages and gaps', () => {
+  const events = readDocument('src/client/events.ts')
+  const documented = documentedEvents(sessionClient)
+  expect(documented.message).toEqual(membersOf(events, 'interface SessionMessage'))
+  expect(documented.gap).toEqual(membersOf(events, 'interface GapEvent'))
+  const reasons = unionOf(readDocument('src/protocol/frame.ts'), 'GapReason')
+  const [, listed] = /Reasons of a gap: (.*?)\n\n/s.exec(sessionClient)!
+  expect([...listed!.matchAll(/`(\w+)` \(/g)].map(([, reason]) => reason)).toEqual(reasons)
+})
+
+const grouped = (value: number): string => value.toLocaleString('en')
+
+test('the figures about topics in the texts are those of the code', () => {
+  const { maxMessages, maxBytes, maxAgeMs } = serverTopicRules
+  const retention = `${grouped(maxMessages[0])} messages, ${maxBytes[0] / 1_048_576} MiB`
+  const minutes = maxAgeMs[0] / 60_000
+  expect(topics).toContain(`(${retention} and ${minutes} minutes, unless you say otherwise)`)
+  expect(readDocument('README.md')).toContain(`(${retention}, ${minutes} minutes`)
+  const [, messages, bytes] = /WINDOW = \{ messages: ([\d_]+), bytes: ([\d_]+) \}/
+    .exec(readDocument('src/client/options.ts'))!
+    .map((text) => Number(text.replaceAll('_', '')))
+  expect(topics).toContain(`at most ${grouped(messages!)} messages and ${grouped(bytes!)} bytes`)
+  expect(topics).toContain(`\`limits.maxSubscriptionsPerSession\` (${serverLimitRules.maxSubscriptionsPerSession[0]})`)
+  expect(topics).toContain(`(${connectRules.maxMessageBytes[0] / 1_048_576} MiB)`)
+})
+
+test('every link from one document to a heading of another leads somewhere', () => {
+  const paths = ['README.md', 'docs/topics.md', 'docs/sessions.md', 'docs/errors.md']
+  const links = paths.flatMap((path) =>
+    [...readDocument(path).matchAll(/\]\(([\w./-]*\.md)?#([\w-]+)\)/g)].map(([, target, anchor]) => ({
+      path,
+      target: target ? new URL(target, `file:///${path}`).pathname.slice(1) : path,
+      anchor: anchor!,
+    })),
+  )
+  expect(links.length).toBeGreaterThan(5)
+  expect(links.filter(({ target, anchor }) => !anchors(readDocument(target)).has(anchor))).toEqual([])
 })
 
 const protocol = readDocument('PROTOCOL.md')

@@ -14,7 +14,9 @@ export function table(document: string, header: string): string[][] {
       .split(/(?<!\\)\|/)
       .slice(1, -1)
       .map((cell) => cell.trim().replaceAll('`', ''))
-  const first = lines.findIndex((line) => line.startsWith('|') && cells(line)[0] === header)
+  const first = lines.findIndex(
+    (line, index) => line.startsWith('|') && cells(line)[0] === header && lines[index + 1]!.startsWith('| -'),
+  )
   if (first < 0) throw new Error(`no table with the header ${header}`)
   const end = lines.findIndex((line, index) => index > first && !line.startsWith('|'))
   return lines.slice(first, end).map(cells).toSpliced(1, 1)
@@ -38,4 +40,20 @@ export function anchors(document: string): Set<string> {
         .replaceAll(' ', '-'),
     ),
   )
+}
+
+/** Names of the public members of an interface or a class, in their order; without what is private, `@internal` or a symbol. */
+export function membersOf(source: string, declaration: string): string[] {
+  const begin = new RegExp(`^export ${declaration}\\b`, 'm').exec(source)
+  if (!begin) throw new Error(`no ${declaration}`)
+  const body = source.slice(begin.index, source.indexOf('\n}\n', begin.index))
+  // At the first level alone; a member of several lines begins with its name.
+  const names = body.matchAll(/^ {2}(?:readonly |get |async )?(\w+)\??[:(<]/gm)
+  return [...names].map(([, name]) => name!).filter((name) => name !== 'constructor')
+}
+
+/** The members of a union of texts. */
+export function unionOf(source: string, name: string): string[] {
+  const [, union] = new RegExp(`export type ${name} =(.*?)\\n\\n`, 's').exec(source)!
+  return [...union!.matchAll(/\| '(\w+)'/g)].map(([, member]) => member!)
 }
