@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { connectRules } from '../../src/client/options.ts'
-import { serverLimitRules, serverRules } from '../../src/server/options.ts'
+import { serverLimitRules, serverRules, serverTopicRules } from '../../src/server/options.ts'
 import { memoryStoreRules } from '../../src/stores/memory.ts'
 import { readDocument, table } from './documents.ts'
 
@@ -16,10 +16,14 @@ test('the page on security has the options and defaults that there are', () => {
   const options = rows.map(([, , option]) => option!).join(', ')
   const named = [...options.matchAll(/limits\.(\w+) \((\d+)/g)].map(([, name, fallback]) => [name, Number(fallback)])
   expect(Object.fromEntries(named)).toEqual(limits)
-  for (const name of ['allowedOrigins', 'authenticate', 'path'] as const) {
+  for (const name of ['allowedOrigins', 'authenticate', 'authorize', 'path'] as const) {
     expect(options).toContain(name)
     expect(serverRules).toHaveProperty(name)
   }
+  const kept = [...options.matchAll(/topics\.(\w+) \((\d+)/g)].map(([, name, fallback]) => [name, Number(fallback)])
+  expect(Object.fromEntries(kept)).toEqual(
+    Object.fromEntries(Object.entries(serverTopicRules).map(([name, [fallback]]) => [name, fallback])),
+  )
   expect(options).toContain(
     `maxMessages (${memoryStoreRules.maxMessages[0]}), maxBytes (${memoryStoreRules.maxBytes[0]})`,
   )
