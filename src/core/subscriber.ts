@@ -116,10 +116,12 @@ export class Subscriber<T, F> {
 
   /** The connection is gone, or another one takes its place. */
   end(): void {
+    // Nothing is in flight where there is no connection, and that proves nothing.
+    if (this.transport === undefined) return
     const { inFlight } = this
     for (const subscription of this.subscriptions) {
-      // All that was sent is handled: whoever does not say where it is goes on from there.
-      if (!inFlight) subscription.confirmed = subscription.sent
+      // All that was sent is handled: whoever does not say where it is goes on from there. One that is paused has let go of some.
+      if (!inFlight && subscription.place >= 0) subscription.confirmed = subscription.sent
       subscription.topic.leave(subscription)
     }
     this.transport = undefined
@@ -189,6 +191,8 @@ export class Subscriber<T, F> {
       for (let subscription = this.#behind[0]; subscription; subscription = this.#behind[0]) {
         const outcome = this.#advance(subscription)
         if (outcome === 'blocked') return
+        // The store may have failed, and whoever heard of it may have ended the subscription.
+        if (this.#behind[0] !== subscription) continue
         this.#behind.shift()
         if (outcome === 'more') this.#behind.push(subscription)
         else subscription.isBehind = false

@@ -66,10 +66,13 @@ export class Topic<T, F> implements TopicSource<T, F> {
   #pending: TopicEntry[] = []
   #pendingBytes = 0
   #volatile: Volatile[] = []
+  #volatileBytes = 0
   #isScheduled = false
   /** What was read last, and behind which offset. */
   #loaded: { readonly after: number; readonly slice: TopicSlice } | undefined
   #readingAfter: number | undefined
+  /** Nobody wants what is being read. */
+  #isOutdated = false
   /** Who waits for that. */
   #readers = new Set<Subscription<T, F>>()
   /** Frames for those who are behind, by the offset of their first message. */
@@ -103,7 +106,8 @@ export class Topic<T, F> implements TopicSource<T, F> {
     this.last = this.flushed = last
     this.#pending = []
     this.#pendingBytes = 0
-    this.#loaded = this.#readingAfter = undefined
+    // What is being read belongs to the history before.
+    this.#isOutdated = this.#readingAfter !== undefined
     this.forgetFrames()
     for (const subscription of this.members) {
       subscription.sent = subscription.confirmed = 0
@@ -114,7 +118,15 @@ export class Topic<T, F> implements TopicSource<T, F> {
   /** A message that is not in the log: for those who can take it now. */
   publishVolatile(data: Payload, except: string | undefined): void {
     this.#volatile.push({ data, except })
-    this.#schedule()
+    this.#volatileBytes += data.length
+    if (this.#volatile.length < EAGER_MESSAGES && this.#volatileBytes < EAGER_BYTES) return this.#schedule()
+    this.flush()
+    // What is stored goes first, and cannot be read: there must not be more and more that waits for it.
+    if (this.#volatile.length < EAGER_MESSAGES && this.#volatileBytes < EAGER_BYTES) return
+    for (const { data } of this.#volatile.splice(0, this.#volatile.length / 2 + 1)) {
+      this.#volatileBytes -= data.length
+      this.dropped += this.#live.length
+    }
   }
 
   /** Which offset a subscription begins behind. @returns `undefined` if there can be no such place */
@@ -209,16 +221,13 @@ export class Topic<T, F> implements TopicSource<T, F> {
   /** Messages behind `after` were read. */
   loaded(after: number, slice: TopicSlice): void {
     if (after !== this.#readingAfter) return
-    this.#readingAfter = undefined
-    this.#loaded = { after, slice }
+    if (!this.#isOutdated) this.#loaded = { after, slice }
     this.#proceed()
   }
 
   /** The log could not be read: whoever waits tries once more. */
   readFailed(after: number): void {
-    if (after !== this.#readingAfter) return
-    this.#readingAfter = undefined
-    this.#proceed()
+    if (after === this.#readingAfter) this.#proceed()
   }
 
   /** Lets go of frames that are kept for those who are behind. */
@@ -229,6 +238,8 @@ export class Topic<T, F> implements TopicSource<T, F> {
   }
 
   #proceed(): void {
+    this.#readingAfter = undefined
+    this.#isOutdated = false
     const readers = this.#readers
     this.#readers = new Set()
     this.flush()
@@ -238,7 +249,8 @@ export class Topic<T, F> implements TopicSource<T, F> {
   #welcome(subscription: Subscription<T, F>): void {
     const { subscriber, ref, sent } = subscription
     const { id, name, generation, last } = this
-    const body = { ref, topic: name, id, generation, offset: sent, last }
+    // The log may be ahead of what is known of it here.
+    const body = { ref, topic: name, id, generation, offset: sent, last: Math.max(sent, last) }
     this.#effects.transmit(subscriber.transport!, encodeSubbed(body))
     if (sent < this.flushed) subscriber.catchUp(subscription)
   }
@@ -295,6 +307,7 @@ export class Topic<T, F> implements TopicSource<T, F> {
     const all = this.#volatile
     if (!all.length) return
     this.#volatile = []
+    this.#volatileBytes = 0
     for (let from = 0, to; from < all.length; from = to) {
       const payloads: Payload[] = []
       let bytes = 0
@@ -312,10 +325,10 @@ export class Topic<T, F> implements TopicSource<T, F> {
 
   #fanOutVolatile(frame: F, messages: number, bytes: number, { except }: Volatile): void {
     for (let place = this.#live.length - 1; place >= 0; place--) {
-      const { subscriber, isBehind } = this.#live[place]!
+      const { subscriber, sent } = this.#live[place]!
       if (subscriber.session === except) continue
       // Nothing overtakes what is stored, and nothing waits.
-      if (!isBehind && subscriber.take(messages, bytes)) subscriber.share(frame)
+      if (sent >= this.flushed && subscriber.take(messages, bytes)) subscriber.share(frame)
       else this.dropped += messages
     }
   }

@@ -44,6 +44,7 @@ export class MemoryTopics {
     row.retention = retention
     log.append(entry)
     trim(row)
+    this.#forgetAt.delete(topic)
     this.#sweepLater()
     const position = { generation, offset: log.last }
     for (const listener of listeners) listener(position, entry)
