@@ -434,7 +434,7 @@ export class ClientSession<M extends Outgoing, S = unknown> {
     this.#outbox.rejectTooLarge()
     // The first frame proves to the server that its token has arrived.
     this.#acknowledge()
-    this.topics.opened()
+    this.topics.opened(resumed)
     if (lost.length) this.#effects.lost(lost)
     this.#effects.changed()
     if (isContinued) this.#effects.resumed({ sent, received: replayed })

@@ -79,6 +79,8 @@ export class ClientSubscription<S> extends Delivery<TopicIncoming | Mark> {
   received: Position | undefined
   /** It takes nothing more until what waits has become less. */
   isPaused = false
+  /** The server has said on this connection where it goes on, and has not been told to pause since. */
+  isFlowing = false
   /** The application wants no more of it. */
   isDropped = false
   hasSnapshot = false
@@ -182,6 +184,8 @@ export class ClientSubscription<S> extends Delivery<TopicIncoming | Mark> {
   }
 }
 
+/** Most subscriptions whose end is told once more on the next connection. */
+const MAX_ENDED = 32
 /** Longest time that the acknowledgement of topics waits for company: less than the server waits before it asks for life. */
 const ACK_DELAY_MS = 750
 
@@ -207,7 +211,7 @@ export class ClientTopics<S> {
   readonly #ending = new Set<ClientSubscription<S>>()
   /** By the server's names on this connection. `undefined`: nobody wants what comes. */
   readonly #byId = new Map<number, ClientSubscription<S> | undefined>()
-  /** Refs that have ended without a connection. */
+  /** Refs of which the server may not know that they have ended, for want of a connection, or lost with one. */
   #ended: number[] = []
   /** Refs that HELLO has told. */
   #told = new Set<number>()
@@ -246,10 +250,15 @@ export class ClientTopics<S> {
   unsubscribe(subscription: ClientSubscription<S>): void {
     subscription.isDropped = true
     subscription.truncate(0, 0)
+    // There is room now, maybe for others.
+    if (this.#isOpen && this.owes) this.ackAt = 0
+    this.#ending.delete(subscription)
     if (subscription.state === 'ended') return
     this.#end(subscription)
-    if (this.#isOpen) this.effects.transmit(encodeUnsub({ ref: subscription.ref }))
-    else this.#ended.push(subscription.ref)
+    const { ref } = subscription
+    // It may be lost with the connection: then the session would be a member for ever.
+    this.#ended.push(ref)
+    if (this.#isOpen) this.#tellEnded([ref])
   }
 
   /** What HELLO says of them: as many as there is room for behind an entry of this length. */
@@ -273,15 +282,15 @@ export class ClientTopics<S> {
     return subs
   }
 
-  /** There is a connection. */
-  opened(): void {
+  /** There is a connection. @param isResumed the session is the one before */
+  opened(isResumed: boolean): void {
     this.#isOpen = true
+    if (!isResumed) this.#ended = []
     for (const subscription of this.#all.values()) {
       subscription.isPaused = false
       if (subscription.ref && !this.#told.has(subscription.ref)) this.#sub(subscription)
     }
-    for (const ref of this.#ended) this.effects.transmit(encodeUnsub({ ref }))
-    this.#ended = []
+    this.#tellEnded(this.#ended)
   }
 
   /** The connection is gone. */
@@ -292,7 +301,10 @@ export class ClientTopics<S> {
     this.messages = this.bytes = this.#ackedMessages = this.#ackedBytes = 0
     this.#arrivedMessages = this.#arrivedBytes = 0
     this.#byId.clear()
-    for (const subscription of this.#all.values()) if (subscription.ref) subscription.state = 'waiting'
+    for (const subscription of this.#all.values()) {
+      subscription.isFlowing = false
+      if (subscription.ref) subscription.state = 'waiting'
+    }
   }
 
   /** The session is over. */
@@ -360,9 +372,10 @@ export class ClientTopics<S> {
 
   /** Hands over what can be handed over. */
   deliver(now: number, subscription: ClientSubscription<S>): void {
-    if (subscription.isDropped) return
-    subscription.deliver(now)
-    this.retryAt = Math.min(this.retryAt, subscription.retryAt)
+    if (!subscription.isDropped) {
+      subscription.deliver(now)
+      this.retryAt = Math.min(this.retryAt, subscription.retryAt)
+    }
     this.#oweLater(now)
   }
 
@@ -372,7 +385,9 @@ export class ClientTopics<S> {
   }
 
   failed(now: number, subscription: ClientSubscription<S>): void {
-    subscription.failed(now)
+    // Nobody wants it once more.
+    if (subscription.isDropped) subscription.handled()
+    else subscription.failed(now)
     this.deliver(now, subscription)
   }
 
@@ -411,6 +426,12 @@ export class ClientTopics<S> {
     this.effects.transmit(encodeSub({ ref, topic, from }))
   }
 
+  #tellEnded(refs: readonly number[]): void {
+    for (const ref of refs) this.effects.transmit(encodeUnsub({ ref }))
+    // Only the last ones can be on their way when a connection ends that is watched.
+    this.#ended.splice(0, this.#ended.length - MAX_ENDED)
+  }
+
   #subbed(now: number, { ref, topic, id, generation, offset, last }: Subbed): void {
     let subscription = this.#all.get(ref || topic)
     if (!subscription && !ref) {
@@ -432,8 +453,9 @@ export class ClientTopics<S> {
     else if (isFirst && subscription.hasSnapshot)
       subscription.push({ snapshot: 'initial', position: reset, failures: 0 })
     subscription.state = 'subscribed'
+    subscription.isFlowing = true
     this.effects.subscribed(subscription)
-    this.deliver(now, subscription)
+    this.#delivered(now, subscription)
   }
 
   #unsubbed(now: number, { ref, topic = '', reason = '' }: Unsub): void {
@@ -502,14 +524,19 @@ export class ClientTopics<S> {
     subscription.received = position
   }
 
-  /** Something has come for it: hands it over, and sees to it that it does not hold up the others. */
+  /** Something has come for it: hands it over, and sees to it that none holds up the others. */
   #delivered(now: number, subscription: ClientSubscription<S>): void {
     this.deliver(now, subscription)
-    if (this.#all.size < 2) return
+    if (this.#all.size < 2 || !this.#isCrowded) return
     const messages = this.#shareOf('messages')
     const bytes = this.#shareOf('bytes')
-    if (!this.#isCrowded || (subscription.heldMessages <= messages && subscription.heldBytes <= bytes)) return
-    // What is let go of here comes once more.
+    // All of them: one that came when there was more for each gets nothing now, and would keep what it has.
+    for (const one of this.#all.values())
+      if (one.isFlowing && (one.heldMessages > messages || one.heldBytes > bytes)) this.#pause(one, messages, bytes)
+  }
+
+  /** What is let go of here comes once more. */
+  #pause(subscription: ClientSubscription<S>, messages: number, bytes: number): void {
     subscription.truncate(messages, bytes)
     subscription.isPaused = true
     const { ref, topic } = subscription
@@ -534,6 +561,7 @@ export class ClientTopics<S> {
 
   /** What still comes for it is not wanted. */
   #forgetIds(subscription: ClientSubscription<S>): void {
+    subscription.isFlowing = false
     for (const [id, other] of this.#byId) if (other === subscription) this.#byId.set(id, undefined)
   }
 
