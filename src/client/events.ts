@@ -20,6 +20,7 @@ export interface SessionMessage {
 export interface TopicMessage {
   /** Text, or bytes. */
   readonly data: Payload
+  /** The topic's name. */
   readonly topic: string
   /** Where it is in the topic; `undefined` if it is volatile. */
   readonly position: Position | undefined
@@ -45,7 +46,7 @@ export interface StateEvent {
 export interface GapEvent {
   /** The stream that has the hole: what is for this session alone, or a topic. */
   readonly stream: 'inbox' | 'topic'
-  /** Which topic. */
+  /** The topic's name, if it is one. */
   readonly topic?: string
   /** The session that it belongs to. */
   readonly session: string

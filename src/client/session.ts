@@ -40,14 +40,15 @@ import {
 export interface SubscribeOptions {
   /**
    * Where it begins: behind all that there is (`now`), before all that is kept (`first`), before the last few
-   * (`{ last: 10 }`), or behind a position, such as `subscription.position` of an earlier session. @default 'now'
+   * (`{ last: 10 }`), or behind a position, such as `subscription.position` of an earlier session. It counts once: after that
+   * the subscription goes on where it was. @default 'now'
    */
   from?: From
   /**
    * Loads what the topic stands for, before the first message and after each gap. The position is known by then, and all
-   * messages behind it follow when the promise has resolved: what changes while it loads is not missed. It may return the
-   * position that the loaded data stand for: messages up to it are left out. If it fails, it is called again, after 1 s, then
-   * 2, 4, … 30 s.
+   * messages behind it follow when the promise has resolved: what changes while it loads is not missed. The data must not be
+   * older than that position. It may return the one that they stand for: messages up to it are left out. If it fails, it is
+   * called again, after 1 s, then 2, 4, … 30 s, with an `error` event (`ERR_HANDLER`).
    */
   snapshot?: (context: SnapshotContext) => Position | void | Promise<Position | void>
 }
@@ -250,8 +251,9 @@ export class Session {
   /**
    * Subscribes to a topic, now or as soon as there is a connection. The server's `authorize` is asked, now and at each
    * connection. The subscription outlives connections, and sessions: it goes on where it was as long as the server keeps the
-   * messages; otherwise it has a `gap`.
+   * messages; otherwise it has a `gap`. If the server says no, it has the event `ended`.
    *
+   * @param topic its name, 1 to 256 characters, the first of them not `$`
    * @throws HeartlineError `ERR_OPTION`, `ERR_SUBSCRIBED`, `ERR_SESSION_CLOSED`
    */
   subscribe(topic: string, options: SubscribeOptions = {}): Subscription {

@@ -9,7 +9,10 @@ import { iterate } from './iterate.ts'
 /** What a snapshot hook is told. */
 export interface SnapshotContext {
   readonly topic: string
-  /** Messages behind it follow when the hook's promise has resolved. */
+  /**
+   * Messages behind it follow when the hook's promise has resolved. What is loaded must not be older than this: what lies
+   * between would be missing, and nobody would say so.
+   */
   readonly position: Position
   /** `initial` the first time, else why messages are missing. */
   readonly reason: GapReason | 'initial'
@@ -17,15 +20,19 @@ export interface SnapshotContext {
 
 export interface SubscriptionEventMap {
   message: TopicMessage
-  /** The server has said where the subscription begins, or goes on. */
+  /** The server has said where the subscription begins; on later connections, that it goes on. */
   subscribed: { readonly position: Position }
-  /** Messages that cannot be delivered any more. */
+  /** Messages that cannot be delivered any more; it comes in their place. */
   gap: GapEvent
   /**
    * The server has refused or ended the subscription: `unauthorized`; `limit`, there are too many; `position`, there is no such
    * place; `unsubscribed`, by the server's application; `replaced`, by another subscription to the topic.
    */
   ended: { readonly reason: string }
+  /**
+   * A `message` listener or the `snapshot` hook has failed (`ERR_HANDLER`); it is called again. Without a listener here it is
+   * the session's `error`; without one there either, it is reported like an uncaught exception, which ends a Node process.
+   */
   error: HeartlineError
 }
 
@@ -99,6 +106,7 @@ export class Subscription {
     }
   }
 
+  /** The topic's name. */
   get topic(): string {
     return this.#core.topic
   }
@@ -110,7 +118,7 @@ export class Subscription {
 
   /**
    * The application is done with all up to here. With it as `from`, another session goes on where this one was. `undefined`
-   * before the server has answered.
+   * before the server has answered. A volatile message does not change it.
    */
   get position(): Position | undefined {
     return this.#core.position
@@ -119,9 +127,10 @@ export class Subscription {
   /**
    * Adds a listener. The next message of this topic is delivered when the promise that a `message` listener returns has
    * resolved; until there is such a listener, messages wait. If it rejects, the message is delivered again, after 1 s, then
-   * 2, 4, … 30 s, and all messages of the topic behind it wait.
+   * 2, 4, … 30 s, and all messages of the topic behind it wait; a volatile one is not delivered again.
    *
    * @returns a function that takes the listener away
+   * @throws HeartlineError `ERR_OPTION`
    */
   on<Type extends keyof SubscriptionEventMap>(
     type: Type,
@@ -133,12 +142,15 @@ export class Subscription {
     return off
   }
 
-  /** The messages, one by one: each counts as handled when the next one is asked for, or the loop is left. */
+  /**
+   * The messages, one by one: each counts as handled when the next one is asked for, or the loop is left. The loop ends with
+   * the subscription.
+   */
   [Symbol.asyncIterator](): AsyncGenerator<TopicMessage, void, void> {
     return iterate<TopicMessage>((listener) => this.on('message', listener), this.#over)
   }
 
-  /** Ends the subscription: no message is delivered any more. */
+  /** Ends the subscription: from now on no listener gets a message. Without effect if it has ended. */
   unsubscribe(): void {
     this.#host.unsubscribe(this.#core)
     this.#resolveOver()

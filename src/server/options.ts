@@ -42,9 +42,9 @@ export interface ServerOptions<I extends Identity = Identity> {
     context: AuthenticateContext,
   ) => I | string | false | null | undefined | Promise<I | string | false | null | undefined>
   /**
-   * Says whether a client may subscribe to a topic, when it asks for it and at every attach after that. If it throws, the client
-   * comes back later (close code 4803), and the server's `error` event tells why. What the server itself subscribes a session
-   * to is not asked for.
+   * Says whether a client may subscribe to a topic, when it asks for it and at every attach after that. Until it has answered,
+   * the client gets nothing of the topic; then it may read all that is kept of it. If it throws, the client comes back later
+   * (close code 4803), and the server's `error` event tells why. What the server itself subscribes a session to is not asked for.
    * @default no client may subscribe to anything
    */
   authorize?: (context: AuthorizeContext<I>) => boolean | Promise<boolean>
@@ -95,7 +95,10 @@ export interface ServerOptions<I extends Identity = Identity> {
     maxSessions?: number
     /** Most sessions of one subject, 1 to Infinity; the anonymous subject has no such limit. @default 100 */
     maxSessionsPerSubject?: number
-    /** Most topics that a client may have subscribed to, 0 to 100000. @default 1000 */
+    /**
+     * Most topics that a client may have subscribed to, 0 to 100000. Those that the server has subscribed it to count, but are
+     * not refused. @default 1000
+     */
     maxSubscriptionsPerSession?: number
   }
 }

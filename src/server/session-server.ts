@@ -182,10 +182,14 @@ export class SessionServer<I extends Identity = Identity> {
    * Sends a message to all who have subscribed to a topic, once and in the order of the topic, those included who come back
    * later: as long as the topic keeps it.
    *
-   * @param topic its name, 1 to 256 characters, the first of them not `$`; or whom it is for: a subject, with all of its
-   * sessions, or a list of sessions, which the server subscribes then
-   * @param data text, or bytes, which are copied
-   * @returns the message's position; nothing if it is volatile. Rejects with `ERR_STORE`
+   * Resolves when it is stored, whoever has it by then. Rejects with `ERR_STORE`; a rejection that nobody looks at does no
+   * harm.
+   *
+   * @param topic its name, 1 to 256 characters, the first of them not `$`, whether or not anybody has subscribed; or whom it is
+   * for: a subject, with all of its sessions, or a list of sessions. The server subscribes these, and they get it by the
+   * `message` event of the client's session
+   * @param data text, or bytes, which are copied; of at most the clients' `maxMessageBytes`, or they close
+   * @returns the message's position; nothing if it is volatile
    * @throws HeartlineError `ERR_OPTION` for anything else
    */
   publish(
@@ -209,9 +213,11 @@ export class SessionServer<I extends Identity = Identity> {
   }
 
   /**
-   * A topic: what it keeps, and who has subscribed.
+   * A topic: what it keeps, and who has subscribed. It need not be made before: every name has one.
    *
-   * @param options.retain how much of it is kept, from the next message on; what is missing is as in the option `topics`
+   * @param name 1 to 256 characters, the first of them not `$`
+   * @param options.retain how much of it is kept, from the next message on: `maxMessages`, `maxBytes`, `maxAgeMs`. What is
+   * missing is as it was, at first as in the option `topics`
    * @throws HeartlineError `ERR_OPTION`
    */
   topic(name: string, options: { retain?: Partial<Retention> } = {}): Topic<I> {
@@ -221,7 +227,12 @@ export class SessionServer<I extends Identity = Identity> {
     return new Topic<I>(this, name)
   }
 
-  /** @returns a function that takes the listener away */
+  /**
+   * Adds a listener.
+   *
+   * @returns a function that takes the listener away
+   * @throws HeartlineError `ERR_OPTION`
+   */
   on<Type extends keyof ServerEventMap<I>>(
     type: Type,
     listener: (event: ServerEventMap<I>[Type]) => unknown,

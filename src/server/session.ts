@@ -169,11 +169,13 @@ export class Session<I extends Identity = Identity> {
   }
 
   /**
-   * Subscribes the session to a topic: the client gets what is published to it by its `message` event. A client that knows
-   * the topic from an earlier session goes on where it was. Without effect if it has been subscribed before.
+   * Subscribes the session to a topic: the client gets what is published to it by its session's `message` event, with `topic`
+   * set. Neither `authorize` nor `limits.maxSubscriptionsPerSession` is asked. A client that knows the topic from an earlier
+   * session goes on where it was. Without effect if the session has subscribed already, or is over.
    *
-   * @param options.from where it begins: behind all that there is, before all that is kept, before the last few, or
-   * behind a position. @default 'now'
+   * @param topic its name, 1 to 256 characters, the first of them not `$`
+   * @param options.from where it begins: behind all that there is (`now`), before all that is kept (`first`), before the
+   * last few (`{ last: 10 }`), or behind a position. @default 'now'
    * @returns a promise that resolves when it is subscribed; rejects with `ERR_STORE`, which does no harm if nobody looks at it
    * @throws HeartlineError `ERR_OPTION`
    */
@@ -185,8 +187,9 @@ export class Session<I extends Identity = Identity> {
   }
 
   /**
-   * Ends the session's subscription to a topic, whoever has made it. What is on its way may still arrive. A client asks
-   * again when it comes back, if it was the one who had subscribed: to keep it out, `authorize` has to say no.
+   * Ends the session's subscription to a topic, whoever has made it. What is on its way is still delivered; then a client that
+   * had subscribed by itself has the event `ended`, with the reason `unsubscribed`. One that is away hears of it only by being
+   * refused: it asks again when it comes back, so to keep it out `authorize` has to say no. Without effect if there is none.
    */
   unsubscribe(topic: string): void {
     this.#host.topics.unsubscribe(this, topic, 'unsubscribed')
@@ -198,8 +201,11 @@ export class Session<I extends Identity = Identity> {
   }
 
   /**
-   * Asks `authorize` again for all topics that the client has subscribed to, and ends those that it may no longer have.
-   * Rejects with what `authorize` throws.
+   * Asks `authorize` again for all topics that the client has subscribed to, one after the other, and ends those that it may no
+   * longer have (`unauthorized`); until it has answered, messages go on. `identity` is what `authenticate` returned last. What
+   * the server has subscribed it to is not asked for.
+   *
+   * Resolves when all are asked. Rejects with what `authorize` throws; those behind that are not asked then.
    */
   reauthorize(): Promise<void> {
     return this.#host.topics.reauthorize(this)

@@ -5,30 +5,37 @@ import type { MaybePromise, TopicInfo } from '../stores/store.ts'
 import type { Identity } from './identity.ts'
 import type { Session } from './session.ts'
 
+/** Options of `publish()`. */
 export interface PublishOptions<I extends Identity = Identity> {
-  /** A session that does not get it, or its id: now, and when it comes back. */
+  /**
+   * A session that does not get it, or its id: not now, and not when it comes back. Another session of the same client does.
+   * @default nobody
+   */
   except?: Session<I> | string
   /**
-   * It is not stored: it goes to those who are connected and keep up, and is dropped for others. For what is worthless a
-   * second later, such as the place of a cursor. @default false
+   * It is not stored: it goes to those who are connected and keep up, and is dropped for others, who are told nothing (see
+   * `dropped` of `server.stats`). For what is worthless a second later, such as the place of a cursor. @default false
    */
   volatile?: boolean
 }
 
 /** A message in the history of a topic. */
 export interface TopicMessage {
+  /** Text, or bytes. */
   readonly data: Payload
+  /** Its place in the topic; the first message of a generation has 1. */
   readonly offset: number
 }
 
+/** Who is there. A session is told of once, whoever has subscribed it: the client or the server. */
 export interface TopicEventMap<I extends Identity = Identity> {
   /** A session has subscribed. */
   join: { readonly session: Session<I> }
-  /** It has unsubscribed, said goodbye or expired. */
+  /** It has unsubscribed, was unsubscribed, said goodbye or expired. */
   leave: { readonly session: Session<I> }
-  /** Its connection is gone; it may come back. */
+  /** Its connection is gone; it may come back, and is a member meanwhile. */
   away: { readonly session: Session<I> }
-  /** It has come back. */
+  /** It gets messages again, over a new connection. */
   back: { readonly session: Session<I> }
 }
 
@@ -54,6 +61,7 @@ export interface TopicOwner<I extends Identity> {
 
 /** A topic of a server: its log, and who has subscribed to it. Made by `server.topic()`. */
 export class Topic<I extends Identity = Identity> {
+  /** The topic's name. */
   readonly name: string
   readonly #owner: TopicOwner<I>
 
@@ -63,27 +71,33 @@ export class Topic<I extends Identity = Identity> {
     this.name = name
   }
 
-  /** Sessions of this process that have subscribed, connected or not. */
+  /** How many sessions of this process have subscribed, connected or not. */
   get subscribers(): number {
     return this.#owner.topics.count(this.name)
   }
 
-  /** The same as `server.publish()` with this topic. */
+  /**
+   * The same as `server.publish()` with this topic.
+   *
+   * @throws HeartlineError `ERR_OPTION`
+   */
   publish(data: string | ArrayBuffer | ArrayBufferView, options?: PublishOptions<I>): Promise<Position | undefined> {
     return this.#owner.publish(this.name, data, options)
   }
 
-  /** What is kept: generation, offsets of the first and the last message, how many messages and bytes. @throws HeartlineError `ERR_STORE` */
+  /**
+   * What is kept now: generation, offsets of the first and the last message, how many messages and bytes. Where nothing is
+   * kept, `first` is one more than `last`. Rejects with `ERR_STORE`.
+   */
   async info(): Promise<TopicInfo> {
     return this.#owner.topics.info(this.name)
   }
 
   /**
-   * Messages that are kept.
+   * Messages that are kept, the oldest first. Rejects with `ERR_STORE` or `ERR_OPTION`.
    *
-   * @param options.after only those behind this offset
-   * @param options.last at most so many, the newest
-   * @throws HeartlineError `ERR_STORE`
+   * @param options.after only those behind this offset, 0 to Infinity. @default 0
+   * @param options.last at most so many, the newest, 0 to Infinity. @default Infinity
    */
   async history(options: { after?: number; last?: number } = {}): Promise<TopicMessage[]> {
     const { topics } = this.#owner
@@ -105,7 +119,12 @@ export class Topic<I extends Identity = Identity> {
     return this.#owner.topics.members(this.name)
   }
 
-  /** @returns a function that takes the listener away */
+  /**
+   * Adds a listener for what becomes of the topic's members from now on.
+   *
+   * @returns a function that takes the listener away
+   * @throws HeartlineError `ERR_OPTION`
+   */
   on<Type extends keyof TopicEventMap<I>>(
     type: Type,
     listener: (event: TopicEventMap<I>[Type]) => unknown,

@@ -50,15 +50,19 @@ export type Refusal =
 
 /** How much of a topic is kept: as much as all three allow, but always the last message, unless it is too old. */
 export interface Retention {
+  /** Most messages, 1 to Infinity. */
   readonly maxMessages: number
-  /** A text counts its length. */
+  /** Most bytes of them, 1 to Infinity; a text counts its length. */
   readonly maxBytes: number
+  /** Milliseconds after which a message is let go of, 1 to Infinity. */
   readonly maxAgeMs: number
 }
 
 /** What is kept of a topic. */
 export interface TopicInfo extends TopicHead {
+  /** How many messages are kept… */
   readonly messages: number
+  /** …and their bytes; a text counts its length. */
   readonly bytes: number
 }
 
@@ -89,8 +93,9 @@ export interface Store {
    * Attaches a new connection, whether or not the one before is known to be dead.
    *
    * MUST check the token's hash against the current and the former one, the subject for equality, that `sent` is not
-   * below what was accepted, and that `attempt`, if the token is the former one, is higher than that of the attach before; MUST raise the attach number; MUST make `tokenHash` the former and `nextTokenHash` the
-   * current hash. Refused, it changes nothing.
+   * below what was accepted, and that `attempt`, if the token is the former one, is higher than that of the attach before;
+   * MUST raise the attach number; MUST make `tokenHash` the former and `nextTokenHash` the current hash. Refused, it changes
+   * nothing.
    */
   attach(request: AttachRequest): MaybePromise<Attachment | Refusal>
   /**
@@ -118,15 +123,20 @@ export interface Store {
   /**
    * Appends to a topic's log, lets go of its head if there is more than is to be kept, and tells those who watch.
    *
+   * @param retention holds for the whole log of the topic, until the next call brings another one
    * @returns where the message is
    */
   publish(topic: string, entry: TopicEntry, retention: Retention): MaybePromise<Position>
   /** What is kept of a topic. One that nobody has published to has a position, too. */
   topic(topic: string): MaybePromise<TopicInfo>
-  /** Messages of a topic behind an offset; they begin later if the head has been trimmed. */
+  /**
+   * Messages of a topic behind an offset; they begin later if the head has been trimmed. It may be a part of them, but MUST have
+   * at least one if any is kept there.
+   */
   readTopic(topic: string, after: number): MaybePromise<TopicSlice>
   /**
-   * Hears of all that is appended from now on. What the answer says of the topic MUST NOT be older than the first hint is new.
+   * Hears of all that is appended from now on. There MUST be no hole between the answer and the hints: what is behind the
+   * answer's `last` is hinted at. A hint may come before the answer.
    *
    * @returns what is kept of the topic, and how to stop listening
    */
