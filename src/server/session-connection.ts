@@ -91,19 +91,18 @@ export class SessionConnection extends GuardedConnection<WebSocket> {
       this.socket.write(frameOf(PONG))
   }
 
-  /** Whether it takes more data. Nothing waits in `ws`, which compresses nothing. */
+  /** Whether it takes more data; if not, its session hears when it does. Nothing waits in `ws`, which compresses nothing. */
   get isWritable(): boolean {
-    return this.socket.writableLength < MAX_QUEUED_BYTES
-  }
-
-  /** Calls back when what is queued has left the process. */
-  whenDrained(call: () => void): void {
-    if (this.#waitsForDrain) return
-    this.#waitsForDrain = true
-    ;(this.socket as unknown as Socket).once('drain', () => {
-      this.#waitsForDrain = false
-      call()
-    })
+    const isWritable = this.socket.writableLength < MAX_QUEUED_BYTES
+    if (!isWritable && !this.#waitsForDrain) {
+      this.#waitsForDrain = true
+      ;(this.socket as unknown as Socket).once('drain', () => {
+        this.#waitsForDrain = false
+        this.session?.core.writable()
+        this.session?.core.topics?.pump()
+      })
+    }
+    return isWritable
   }
 
   transmit(message: Payload): void {

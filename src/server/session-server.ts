@@ -199,13 +199,17 @@ export class SessionServer<I extends Identity = Identity> {
   ): Promise<Position | undefined> {
     const payload = toPayload(data)
     const { except, volatile = false } = options
-    const exceptId = typeof except === 'object' ? except.id : except
+    const exceptId = except instanceof Session ? except.id : except
+    if (exceptId !== undefined && typeof exceptId !== 'string')
+      throw optionError('Expected `except` to be a session or the id of one.')
     const publish = (name: string): MaybePromise<Position | undefined> => {
       if (!volatile) return this.topics.publish(name, payload, exceptId)
       this.topics.publishVolatile(name, payload, exceptId)
       return undefined
     }
     checkTarget(topic)
+    if (Array.isArray(topic) && !topic.every((session) => session instanceof Session))
+      throw optionError('Expected to publish to a list of nothing but sessions of this server.')
     return stored(() => {
       const name = typeof topic === 'string' ? topic : this.topics.groupOf(topic)
       return name instanceof Promise ? name.then(publish) : publish(name)
@@ -393,7 +397,7 @@ export class SessionServer<I extends Identity = Identity> {
     // The connection may have gone meanwhile: the attach counts all the same, and nobody is there.
     if (connection.isOver) {
       core.attached(undefined, hello, attachment, token, reason)
-      if (!session.isConnected) this.#expireLater(session)
+      this.#mayBeAlone(session)
       return
     }
     session.identity = identity
@@ -405,11 +409,11 @@ export class SessionServer<I extends Identity = Identity> {
     const resumed = core.attached(connection, bounded, attachment, token, reason)
     if (core.transport !== connection) {
       // Its position was impossible, or a newer attach was faster: then that one's connection may be gone already.
-      if (!session.isConnected) this.#expireLater(session)
+      this.#mayBeAlone(session)
       return
     }
     this.topics.attached(session, connection, bounded, wasHere)
-    if (!resumed) return
+    if (!resumed || core.transport !== connection) return
     this.#resumed++
     session.emit('resumed', resumed)
   }
@@ -421,6 +425,13 @@ export class SessionServer<I extends Identity = Identity> {
     session.core = core
     this.#sessions.set(id, session)
     return session
+  }
+
+  /** An attach has displaced a connection, and may have brought none itself. */
+  #mayBeAlone(session: Session<I>): void {
+    if (session.isConnected) return
+    this.topics.detached(session)
+    this.#expireLater(session)
   }
 
   /** A connection is gone, or is not listened to any more. */
@@ -515,11 +526,7 @@ export class SessionServer<I extends Identity = Identity> {
     return {
       transmit: (connection, message) => connection.transmit(message),
       expect: (connection) => this.#watch.expect(connection),
-      isWritable: (connection) => {
-        const { isWritable, session } = connection
-        if (!isWritable) connection.whenDrained(() => session?.core.writable())
-        return isWritable
-      },
+      isWritable: (connection) => connection.isWritable,
       closeTransport: (connection, code, reason) => {
         if (code === CloseCode.protocolError) this.#violations++
         this.#watch.remove(connection)

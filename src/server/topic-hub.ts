@@ -53,11 +53,13 @@ export class TopicHub<I extends Identity> {
   readonly #effects: TopicEffects<SessionConnection, Buffer>
   readonly #topics = new Map<string, OpenTopic>()
   readonly #opening = new Map<string, Promise<OpenTopic>>()
+  /** How many are about to subscribe to a topic: it stays open until they have, or have not. */
+  readonly #wanted = new Map<string, number>()
   readonly #emitters = new Map<string, Emitter<TopicEventMap<I>>>()
   /** Subscriptions whose session has no connection. */
   readonly #away = new Set<Member>()
-  /** SUBs of a connection that `authorize` or the store has not answered yet. */
-  readonly #asking = new WeakMap<SessionConnection, Set<number>>()
+  /** SUBs of a connection that `authorize` or the store has not answered yet, and whether it has had no such topic before. */
+  readonly #asking = new WeakMap<SessionConnection, Map<number, boolean>>()
   /** Where clients were in topics that the server had subscribed them to. */
   readonly #positions = new WeakMap<Session<I>, Map<string, Position>>()
   /** Sessions by subject; made when somebody publishes to a subject. */
@@ -87,11 +89,7 @@ export class TopicHub<I extends Identity> {
         connection.share(frame)
       },
       expect: (connection) => host.expect(connection),
-      isWritable: (connection) => {
-        const { isWritable, session } = connection
-        if (!isWritable) connection.whenDrained(() => session?.core.topics?.pump())
-        return isWritable
-      },
+      isWritable: (connection) => connection.isWritable,
       frame: webSocketFrame,
       schedule: (topic) => {
         if (this.#dirty.push(topic) === 1) setImmediate(this.#flush)
@@ -185,15 +183,20 @@ export class TopicHub<I extends Identity> {
   subscribe(session: Session<I>, name: string, from: From): MaybePromise<void> {
     const isDone = (): boolean => session.end !== undefined || find(session, name) !== undefined
     if (isDone()) return
-    const begin = (topic: OpenTopic, after = topic.last): void => {
-      // Meanwhile it may have ended, or somebody else was faster.
-      if (isDone()) return
-      this.#positions.get(session)?.delete(name)
-      this.#join(session, topic, 0, after)
-      if (session.isConnected) this.#enter(session, topic, after)
+    const told = (): Position | undefined => this.#positions.get(session)?.get(name)
+    const begin = (topic: OpenTopic): MaybePromise<void> => {
+      const where = told()
+      return chain(this.#resolve(topic, where ?? from), (after = topic.last) => {
+        // Meanwhile it may have ended, or somebody else was faster.
+        if (isDone()) return
+        // Or its client has come, and said where it is.
+        if (told() !== where) return begin(topic)
+        this.#positions.get(session)?.delete(name)
+        this.#join(session, topic, 0, after)
+        if (session.isConnected) this.#enter(session, topic, after)
+      })
     }
-    const where = this.#positions.get(session)?.get(name) ?? from
-    return chain(this.#open(name), (topic) => chain(this.#resolve(topic, where), (after) => begin(topic, after)))
+    return this.#withTopic(name, begin)
   }
 
   /** The server, or the one who revokes, ends a subscription. */
@@ -228,7 +231,11 @@ export class TopicHub<I extends Identity> {
     if (positions.size) this.#positions.set(session, positions)
     session.core.topics?.begin(connection, window)
     for (const member of membersOf(session)) if (!member.ref) this.#resume(session, member, positions)
-    for (const sub of topics) if (sub.ref) this.#sub(session, connection, sub)
+    for (const sub of topics) {
+      if (sub.ref) this.#sub(session, connection, sub)
+      // `authorize` has thrown: the client asks for all of them again.
+      if (session.core.transport !== connection) return
+    }
     const own = subject && subjectTopic(subject)
     if (own && (this.#topics.has(own) || positions.has(own))) this.#subscribeOwn(session, own)
     if (!isResumed) return
@@ -315,9 +322,13 @@ export class TopicHub<I extends Identity> {
     }
     if (topic.startsWith(RESERVED)) return refuse('unauthorized')
     const asking = this.#askingOf(connection)
-    if (!find(session, topic) && membersOf(session).length + asking.size >= this.#host.maxSubscriptionsPerSession)
-      return refuse('limit')
-    asking.add(ref)
+    const isNew = !find(session, topic)
+    if (isNew) {
+      let count = membersOf(session).length
+      for (const isAnotherNew of asking.values()) if (isAnotherNew) count++
+      if (count >= this.#host.maxSubscriptionsPerSession) return refuse('limit')
+    }
+    asking.set(ref, isNew)
     const isWanted = (): boolean => session.core.transport === connection && asking.has(ref)
     const allowed = (isAllowed: boolean): void => {
       if (!isWanted()) return
@@ -356,11 +367,10 @@ export class TopicHub<I extends Identity> {
     }
     const failed = (cause: unknown): void => this.#failed(connection, 'the store', cause)
     try {
-      then(
-        this.#open(name),
-        (topic) => then(this.#resolve(topic, from), (after) => enter(topic, after), failed),
-        failed,
+      const entered = this.#withTopic(name, (topic) =>
+        chain(this.#resolve(topic, from), (after) => enter(topic, after)),
       )
+      if (entered instanceof Promise) entered.catch(failed)
     } catch (cause) {
       failed(cause)
     }
@@ -408,7 +418,11 @@ export class TopicHub<I extends Identity> {
   }
 
   #resolve(topic: OpenTopic, from: From): MaybePromise<number | undefined> {
-    const needsLog = from === 'first' || (typeof from === 'object' && 'last' in from)
+    const isPosition = typeof from === 'object' && 'offset' in from
+    // A position may be one that this process has not heard of yet.
+    const needsLog = isPosition
+      ? from.generation === topic.generation && from.offset > topic.last
+      : from === 'first' || typeof from === 'object'
     const known: TopicHead = { generation: topic.generation, first: 1, last: topic.last }
     if (!needsLog) return topic.resolve(from, known)
     const info = this.#host.store.topic(topic.name)
@@ -437,10 +451,35 @@ export class TopicHub<I extends Identity> {
     topic.remove(member)
     this.#away.delete(member)
     this.#emit(member, 'leave', session)
-    if (topic.members.size) return
+    this.#closeUnused(topic)
+  }
+
+  #closeUnused(topic: OpenTopic): void {
+    if (topic.members.size || this.#wanted.has(topic.name) || this.#topics.get(topic.name) !== topic) return
     topic.unwatch()
     this.#droppedBefore += topic.dropped
     this.#topics.delete(topic.name)
+  }
+
+  /** Opens a topic for somebody who is about to subscribe. */
+  #withTopic(name: string, use: (topic: OpenTopic) => MaybePromise<void>): MaybePromise<void> {
+    const wanted = this.#wanted
+    wanted.set(name, (wanted.get(name) ?? 0) + 1)
+    const done = (): void => {
+      const others = wanted.get(name)! - 1
+      if (others) wanted.set(name, others)
+      else wanted.delete(name)
+      const topic = this.#topics.get(name)
+      if (topic) this.#closeUnused(topic)
+    }
+    let isPending = false
+    try {
+      const used = chain(this.#open(name), use)
+      isPending = used instanceof Promise
+      return used instanceof Promise ? used.finally(done) : used
+    } finally {
+      if (!isPending) done()
+    }
   }
 
   #open(name: string): MaybePromise<OpenTopic> {
@@ -480,9 +519,9 @@ export class TopicHub<I extends Identity> {
     else this.#subjects!.set(subject, new Set([session]))
   }
 
-  #askingOf(connection: SessionConnection): Set<number> {
+  #askingOf(connection: SessionConnection): Map<number, boolean> {
     let asking = this.#asking.get(connection)
-    if (!asking) this.#asking.set(connection, (asking = new Set()))
+    if (!asking) this.#asking.set(connection, (asking = new Map()))
     return asking
   }
 
@@ -528,11 +567,6 @@ function hear(topic: OpenTopic, { generation, offset }: Position, entry: TopicEn
 
 function chain<T, U>(value: MaybePromise<T>, use: (value: T) => MaybePromise<U>): MaybePromise<U> {
   return value instanceof Promise ? value.then(use) : use(value)
-}
-
-function then<T>(value: MaybePromise<T>, use: (value: T) => void, failed: (cause: unknown) => void): void {
-  if (value instanceof Promise) value.then(use).catch(failed)
-  else use(value)
 }
 
 /** A subject may be longer than the name of a topic. */

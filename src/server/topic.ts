@@ -1,3 +1,4 @@
+import { numberOptions } from '../core/option.ts'
 import { checkListener } from '../host/emitter.ts'
 import type { Payload, Position } from '../protocol/frame.ts'
 import type { TopicSlice } from '../core/subscriber.ts'
@@ -38,6 +39,8 @@ export interface TopicEventMap<I extends Identity = Identity> {
   /** It gets messages again, over a new connection. */
   back: { readonly session: Session<I> }
 }
+
+const historyRules = { after: [0, 0, Infinity], last: [Infinity, 0, Infinity] } as const
 
 /** @internal What a topic asks its server. */
 export interface TopicOwner<I extends Identity> {
@@ -101,7 +104,7 @@ export class Topic<I extends Identity = Identity> {
    */
   async history(options: { after?: number; last?: number } = {}): Promise<TopicMessage[]> {
     const { topics } = this.#owner
-    const { after = 0, last: count = Infinity } = options
+    const { after, last: count } = numberOptions('', options, historyRules)
     const info = await topics.info(this.name)
     let next = Math.max(after + 1, info.first, info.last - count + 1)
     const messages: TopicMessage[] = []
