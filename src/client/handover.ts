@@ -37,12 +37,18 @@ export class Handover<I> {
 
   /** Somebody listens. */
   listened(): void {
-    const waiting = this.#waiting
-    if (!waiting) return
-    this.#waiting = undefined
+    if (!this.#waiting) return
     queueMicrotask(() => {
+      const waiting = this.#waiting
+      if (!waiting) return
+      this.#waiting = undefined
       if (this.deliver(waiting)) this.#handled()
     })
+  }
+
+  /** Nothing that waits is wanted any more. */
+  forget(): void {
+    this.#waiting = undefined
   }
 
   /** Calls something of the application. @returns whether it is done */

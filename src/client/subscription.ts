@@ -153,6 +153,7 @@ export class Subscription {
   /** Ends the subscription: from now on no listener gets a message. Without effect if it has ended. */
   unsubscribe(): void {
     this.#host.unsubscribe(this.#core)
+    this.#handover.forget()
     this.#resolveOver()
   }
 
