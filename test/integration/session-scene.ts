@@ -33,8 +33,12 @@ export class TrackedWebSocket extends WebSocket {
   constructor(url: string | URL, protocols: string | string[] = []) {
     super(url, protocols)
     this.protocols = [protocols].flat()
-    this.on('message', (data: Buffer, isBinary) =>
-      this.frames.push({ atMs: performance.now(), frame: decode(isBinary ? data : String(data)) }),
+    // An ArrayBuffer, as the client wants it, if it is binary.
+    this.on('message', (data, isBinary) =>
+      this.frames.push({
+        atMs: performance.now(),
+        frame: decode(isBinary ? new Uint8Array(data as ArrayBuffer) : String(data)),
+      }),
     )
     this.on('close', (code) => (this.closed = code))
   }
