@@ -51,6 +51,8 @@ export class SessionServer {
     const room = new Room(server)
     server.on('session', (session) => {
       const { visitor } = session.identity
+      // It has left while it was let in.
+      if (visitorOf(visitor.id) !== visitor) void session.close()
       session.on('message', async ({ data }) => {
         const { note, say, typing } = parse(String(data))
         if (note) visitor.stage.received('session', note)
@@ -74,9 +76,15 @@ export class SessionServer {
     for (const session of this.#sessionsOf(visitor)) void session.send(message)
   }
 
-  /** A visitor has left. @param {Visitor} visitor */
+  /** A visitor has left, and its connection is about to end. @param {Visitor} visitor */
   async end(visitor) {
-    await Promise.all(this.#sessionsOf(visitor).map((session) => session.close()))
+    await Promise.all(
+      this.#sessionsOf(visitor).map(async (session) => {
+        // As long as there is one, `close()` waits for the client.
+        if (session.isConnected) await new Promise((resolve) => session.on('disconnected', resolve))
+        await session.close()
+      }),
+    )
   }
 
   async stop() {

@@ -31,6 +31,21 @@ const test = base
     onCleanup(() => context.close())
     return await visit(context, demo)
   })
+  // All visitors of a process meet in its room.
+  .extend('ownDemo', async ({ dist }, { onCleanup }) => {
+    const demo = await startDemo(dist)
+    onCleanup(async () => {
+      await demo.stop()
+    })
+    return demo
+  })
+  .extend('browsers', async ({ chromium }, { onCleanup }) => {
+    const browsers = [await chromium.browser.createBrowserContext(), await chromium.browser.createBrowserContext()]
+    onCleanup(async () => {
+      for (const browser of browsers) await browser.close()
+    })
+    return browsers as [BrowserContext, BrowserContext]
+  })
 
 interface Visit {
   readonly page: Page
@@ -108,6 +123,47 @@ const messages = (page: Page, column: Column): Promise<string[]> =>
   page.$$eval(`[data-testid="${column}-notes"] li`, (items) =>
     items.map((item) => [...item.children].map(({ textContent }) => textContent).join(' | ')),
   )
+
+/** Says something in the room. */
+async function say(page: Page, ...texts: string[]): Promise<void> {
+  await page.bringToFront()
+  for (const text of texts) {
+    await page.type('[data-testid="room-text"]', text)
+    await press(page, 'room-say')
+  }
+}
+
+/** What a page shows of the room: number, name, text and mark of each message. */
+const room = (page: Page, list: 'lines' | 'waiting' = 'lines'): Promise<string[]> =>
+  page.$$eval(`[data-testid="room-${list}"] > li`, (items) =>
+    items.map((item) =>
+      [...item.querySelectorAll('small, b, bdi, em')].map(({ textContent }) => textContent).join(' | '),
+    ),
+  )
+
+/** Who is in the room, says a page. */
+const people = (page: Page): Promise<string[]> =>
+  page.$$eval('[data-testid="room-people"] > li', (items) =>
+    items.map((item) => `${item.querySelector('b')!.textContent} is ${item.querySelector('small')!.textContent}`),
+  )
+
+/** Waits until a list of the page is this one. */
+async function shows(what: string, seen: () => Promise<string[]>, expected: readonly string[]): Promise<void> {
+  const wanted = JSON.stringify(expected)
+  await until(what, async () => JSON.stringify(await seen()) === wanted, PATIENCE_MS).catch(async (error: Error) => {
+    throw new Error(`${error.message} It shows ${JSON.stringify(await seen())}, not ${wanted}.`)
+  })
+}
+
+/** Presses the link that opens a second tab. */
+async function openSecondTab(browser: BrowserContext, { page }: Visit): Promise<Visit> {
+  const opened = new Promise<Page>((resolve) => {
+    browser.once('targetcreated', (target) => void target.page().then((page) => resolve(page!)))
+  })
+  await press(page, 'room-open')
+  const second = await opened
+  return { page: second, ...(await watch(second)) }
+}
 
 /** From now on, everything that a part of the page ever says. */
 async function recordAll(page: Page, name: string): Promise<() => Promise<string[]>> {
@@ -277,6 +333,123 @@ describeInChromium('the demo', () => {
     }
   })
 
+  test('brings what is said in the room to every tab, once and in order', async ({ ownDemo, browsers, expect }) => {
+    const [browser, other] = browsers
+    const a = await visit(browser, ownDemo)
+    await untilAlive(a.page)
+    const b = await openSecondTab(browser, a)
+    await untilAlive(b.page)
+    const c = await visit(other, ownDemo)
+    await untilAlive(c.page)
+    const all = [a, b, c]
+    const [A, B, C] = (await Promise.all(all.map(({ page }) => read(page, 'room-me')))) as [string, string, string]
+    expect(new Set([A, B, C, '']).size).toBe(4)
+    for (const { page } of all)
+      await shows(
+        'all in the room',
+        () => people(page),
+        [A, B, C].map((name) => `${name} is here`),
+      )
+    const missed = await recordAll(b.page, 'session-missed')
+
+    await say(a.page, 'one')
+    await say(b.page, '<img src=x onerror=alert(1)>')
+    for (const { page } of all) await until('the first two', async () => (await room(page)).length === 2, PATIENCE_MS)
+
+    await press(b.page, 'room-pull')
+    await a.page.bringToFront()
+    for (const { page } of [a, c])
+      await shows('one away', () => people(page), [`${A} is here`, `${B} is away`, `${C} is here`])
+    await say(b.page, 'five', 'six')
+    await shows('what is kept', () => room(b.page, 'waiting'), [
+      ` | ${B} | five | kept until it arrives`,
+      ` | ${B} | six | kept until it arrives`,
+    ])
+    await says(b.page, 'room-state', /^No connection/)
+    await say(a.page, 'three')
+    await until('it there', async () => (await room(c.page)).length === 3)
+    await say(c.page, 'four')
+    await shows('four', () => room(a.page), [
+      `1 | ${A} | one`,
+      `2 | ${B} | <img src=x onerror=alert(1)>`,
+      `3 | ${A} | three`,
+      `4 | ${C} | four`,
+    ])
+    expect(await room(b.page)).toHaveLength(2)
+
+    await b.page.bringToFront()
+    await press(b.page, 'room-heal')
+    const lines = (late = '') => [
+      `1 | ${A} | one`,
+      `2 | ${B} | <img src=x onerror=alert(1)>`,
+      `3 | ${A} | three${late}`,
+      `4 | ${C} | four${late}`,
+      `5 | ${B} | five`,
+      `6 | ${B} | six`,
+    ]
+    for (const { page } of all) await shows('all', () => room(page), lines(page === b.page ? ' | waited for you' : ''))
+    for (const { page } of all)
+      await shows(
+        'all back',
+        () => people(page),
+        [A, B, C].map((name) => `${name} is here`),
+      )
+    await shows('nothing kept', () => room(b.page, 'waiting'), [])
+    await says(b.page, 'room-state', '')
+
+    // Nothing comes twice when the connection is another one once more, or the server was away.
+    for (const [action, times] of [
+      ['action-cut', 2],
+      ['action-go-away', 3],
+    ] as const) {
+      await untilAlive(b.page, OURS)
+      await press(b.page, action)
+      await says(b.page, 'session-remark', new RegExp(`^Resumed ${times}×`))
+    }
+    await untilAlive(b.page, OURS)
+    expect(await room(b.page)).toEqual(lines(' | waited for you'))
+    expect([...new Set(await missed())]).toEqual(['0'])
+
+    // Who comes late sees what was said; who leaves is gone at once.
+    const d = await visit(other, ownDemo)
+    await shows('what was said before', () => room(d.page), lines())
+    await until('four', async () => (await people(a.page)).length === 4)
+    await d.page.goto('about:blank')
+    await until('three', async () => (await people(a.page)).length === 3)
+    for (const { problems } of [...all, d]) expect(problems).toEqual([])
+  })
+
+  test('tells who types, and lets who says too much wait', async ({ ownDemo, browsers, expect }) => {
+    const a = await visit(browsers[0], ownDemo)
+    const b = await visit(browsers[1], ownDemo)
+    await untilAlive(a.page)
+    await untilAlive(b.page)
+    const name = await read(a.page, 'room-me')
+    const seen = await recordAll(b.page, 'room-typing')
+    await a.page.type('[data-testid="room-text"]', 'unfinished')
+    await says(b.page, 'room-typing', `${name} is typing…`)
+    await says(b.page, 'room-typing', '')
+    expect(await room(b.page)).toEqual([])
+    expect(await read(a.page, 'room-typing')).toBe('')
+
+    const texts = Array.from({ length: 16 }, (_, index) => `number ${index + 1}`)
+    await a.page.evaluate((texts) => {
+      const [input, button] = ['room-text', 'room-say'].map((id) => document.querySelector(`[data-testid="${id}"]`))
+      for (const text of texts) {
+        ;(input as HTMLInputElement).value = text
+        ;(button as HTMLButtonElement).click()
+      }
+    }, texts)
+    await until('the first ones', async () => (await room(b.page)).length >= 10)
+    expect((await room(b.page)).length).toBeLessThan(16)
+    expect((await room(a.page, 'waiting')).length).toBeGreaterThan(0)
+    const lines = texts.map((text, index) => `${index + 1} | ${name} | ${text}`)
+    for (const { page } of [a, b]) await shows('all', () => room(page), lines)
+    expect(await read(a.page, 'session-remark')).toBe('')
+    expect([...new Set(await seen())].sort()).toEqual(['', `${name} is typing…`])
+    expect([...a.problems, ...b.problems]).toEqual([])
+  })
+
   test('needs no bundler, no other host, and fits every width', async ({ visit, demo, expect }) => {
     const { page, problems, requested } = visit
     await untilAlive(page)
@@ -284,13 +457,14 @@ describeInChromium('the demo', () => {
     for (const file of ['client.js', 'websocket.js']) expect(requested).toContain(`${origin}/heartline/${file}`)
     expect(requested.filter((url) => !url.startsWith(origin) && !url.startsWith('ws://127.0.0.1:'))).toEqual([])
     await type(page, 'W'.repeat(200), 'send-to-server')
+    await say(page, 'W'.repeat(200))
     await press(page, 'action-pull')
     await says(page, 'session-truth', 'NO CONNECTION')
     for (const width of [1920, 1280, 1024, 939, 600, 390, 320]) {
       await page.setViewport({ width, height: 800 })
       const { scrollWidth, wide } = await page.evaluate(() => ({
         scrollWidth: document.documentElement.scrollWidth,
-        wide: [...document.querySelectorAll('.column *')]
+        wide: [...document.querySelectorAll('.column *, .room *')]
           .filter((element) => element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0)
           .map((element) => element.outerHTML.slice(0, 100)),
       }))
