@@ -357,6 +357,7 @@ export class ClientSession<M extends Outgoing, S = unknown> {
         this.#deliver(now)
         break
       case 'ack':
+        if (frame.messages !== undefined) throw new Violation(CloseCode.protocolError, 'unexpected counts')
         this.#accept(frame.ack)
         break
       case 'gap':

@@ -283,7 +283,8 @@ export class ServerSession<T> implements InflowEffects {
         break
       case 'ack': {
         const { messages, bytes } = frame
-        if (messages !== undefined && !this.topics?.acknowledge(messages, bytes!)) throw notSent()
+        // Who has had no topics has handled none.
+        if ((messages || bytes) && !this.topics?.acknowledge(messages!, bytes!)) throw notSent()
         this.#acknowledge(frame.ack)
         break
       }

@@ -152,6 +152,7 @@ export class Subscriber<T, F> {
     if (transport === undefined) return false
     if (this.inFlight + messages > this.#window.messages) return false
     const { inFlightBytes } = this
+    if (inFlightBytes >= this.#window.bytes) return false
     // A message that is larger than the window goes when nothing else is in flight.
     if (inFlightBytes + bytes > this.#window.bytes && (inFlightBytes || messages > 1)) return false
     if (!this.#effects.isWritable(transport)) return false

@@ -80,6 +80,8 @@ export function decode(message: Payload): Frame {
       throw malformed('count')
     const payloads: Payload[] = isSingle ? [rest(message, start)] : split(message, start, own)
     const [one, two] = numbers as [number, number]
+    // Whoever has the last of them has to be able to say so.
+    if (own > 1 && (isData ? one : two) + payloads.length - 1 > MAX_COUNT) throw malformed('number')
     if (isData) return { type: 'data', first: one, ack: two, payloads }
     if (own === 1) return { type: 'volatile', topic: one, payloads }
     return { type: 'tdata', topic: one, first: two, payloads }
