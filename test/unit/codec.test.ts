@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 import { CloseCode } from '../../src/protocol/close-codes.ts'
 import { decode, decodeHelloEntry } from '../../src/protocol/decode.ts'
 import * as encode from '../../src/protocol/encode.ts'
-import type { Frame, GapReason, Hello, Payload, Welcome } from '../../src/protocol/frame.ts'
-import { MAX_BATCH_MESSAGES, MAX_HEADER, PROTOCOL } from '../../src/protocol/limits.ts'
+import type { Frame, From, GapReason, Hello, Payload, Sub, Welcome } from '../../src/protocol/frame.ts'
+import { MAX_BATCH_MESSAGES, MAX_HEADER, MAX_TOPIC_NAME, PROTOCOL } from '../../src/protocol/limits.ts'
 import { Violation } from '../../src/protocol/violation.ts'
 import { check } from '../model/check.ts'
 import { readDocument } from './documents.ts'
@@ -65,7 +65,7 @@ function encoded(frame: Frame): Payload {
 
 /** A frame as the vectors write it. */
 function written(frame: Frame): unknown {
-  return JSON.parse(JSON.stringify(frame.type === 'data' ? { ...frame, payloads: writtenForm(frame.payloads) } : frame))
+  return JSON.parse(JSON.stringify('payloads' in frame ? { ...frame, payloads: writtenForm(frame.payloads) } : frame))
 }
 
 /** Two JSON texts say the same if they parse alike; other messages have to be equal. */
@@ -78,14 +78,14 @@ test.each(frames.valid)('reads $name', ({ message, frame }) => {
   expect(written(decode(payloadOf(message)))).toEqual(frame)
 })
 
-test.each(frames.valid.filter(({ encodes, frame }) => encodes !== false && frame.type !== 'data'))(
+test.each(frames.valid.filter(({ encodes, frame }) => encodes !== false && !('payloads' in frame)))(
   'writes $name',
   ({ message, frame }) => {
     expect(comparable(encoded(frame as Frame))).toEqual(comparable(payloadOf(message)))
   },
 )
 
-test.each(frames.valid.filter(({ frame }) => frame.type === 'data'))('writes $name', ({ message }) => {
+test.each(frames.valid.filter(({ frame }) => 'payloads' in frame))('writes $name', ({ message }) => {
   expect(encoded(decode(payloadOf(message)))).toEqual(payloadOf(message))
 })
 
@@ -156,10 +156,24 @@ test.each(['x', new Uint8Array([7])])(
   },
 )
 
-test('the longest batch header that the limits allow is shorter than the limit of headers', () => {
-  const lengths = Array.from({ length: MAX_BATCH_MESSAGES }, () => ',65536').join('')
-  expect(`B999999999999999,999999999999999${lengths} `.length).toBeLessThan(MAX_HEADER)
+test.each(['x', new Uint8Array([7])])('so may a frame of a topic, each of them %j', (payload) => {
+  const payloads = Array.from({ length: MAX_BATCH_MESSAGES }, () => payload)
+  const data = encode.encodeTopicData(3, 9, payloads)
+  expect(decode(data)).toEqual({ type: 'tdata', topic: 3, first: 9, payloads })
+  const volatile = encode.encodeVolatile(3, payloads)
+  expect(decode(volatile)).toEqual({ type: 'volatile', topic: 3, payloads })
+  payloads.push(payload)
+  for (const message of [encode.encodeTopicData(3, 9, payloads), encode.encodeVolatile(3, payloads)])
+    expect(closeCodeOf(() => decode(message))).toBe(CloseCode.protocolError)
 })
+
+test.each(['B', 'T'])(
+  'the longest header of several that the limits allow is shorter than a header may be: %s',
+  (letter) => {
+    const lengths = Array.from({ length: MAX_BATCH_MESSAGES }, () => ',65536').join('')
+    expect(`${letter}999999999999999,999999999999999${lengths} `.length).toBeLessThan(MAX_HEADER)
+  },
+)
 
 test('bytes that are read are those of the message, not a copy', () => {
   const message = encode.encodeData(1, 0, [new Uint8Array([1]), new Uint8Array([2])]) as Uint8Array
@@ -176,6 +190,16 @@ const json = fc
   .json()
   .filter((text) => !text.includes('__proto__'))
   .map((text): unknown => JSON.parse(text))
+const topic = fc.oneof(
+  fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }),
+  fc.string({ unit: 'grapheme-ascii', minLength: MAX_TOPIC_NAME, maxLength: MAX_TOPIC_NAME }),
+)
+const from: fc.Arbitrary<From> = fc.oneof(
+  fc.constantFrom<From>('now', 'first'),
+  count.map((last) => ({ last })),
+  fc.record({ generation: text, offset: count }, { noNullPrototype: true }),
+)
+const sub: fc.Arbitrary<Sub> = fc.record({ ref: count, topic, from }, { noNullPrototype: true })
 const hello: fc.Arbitrary<Hello> = fc.record(
   {
     resume: fc.record({
@@ -186,6 +210,7 @@ const hello: fc.Arbitrary<Hello> = fc.record(
     }),
     auth: json,
     window,
+    topics: fc.array(sub, { maxLength: 5 }),
   },
   { requiredKeys: ['window'], noNullPrototype: true },
 )
@@ -204,9 +229,12 @@ const welcome: fc.Arbitrary<Welcome> = fc.record(
   },
   { noNullPrototype: true },
 )
+const payloads = fc.oneof(fc.array(text, { minLength: 1 }), fc.array(bytes, { minLength: 1 }))
+/** The last message has a number, too. */
+const firstOf = (first: number, { length }: readonly Payload[]): number => Math.min(first, 10 ** 15 - length)
 const data = fc
-  .tuple(count, count, fc.oneof(fc.array(text, { minLength: 1 }), fc.array(bytes, { minLength: 1 })))
-  .map(([first, ack, payloads]): Frame => ({ type: 'data', first, ack, payloads }))
+  .tuple(count, count, payloads)
+  .map(([first, ack, payloads]): Frame => ({ type: 'data', first: firstOf(first, payloads), ack, payloads }))
 const frame: fc.Arbitrary<Frame> = fc.oneof(
   data,
   hello.map((body): Frame => ({ type: 'hello', body })),
@@ -214,9 +242,28 @@ const frame: fc.Arbitrary<Frame> = fc.oneof(
     .tuple(welcome, fc.option(fc.constantFrom<GapReason>('unknown', 'forked'), { nil: undefined }))
     .map(([body, reason]): Frame => ({ type: 'welcome', body: { ...body, ...(reason && { reason }) } })),
   count.map((ack): Frame => ({ type: 'ack', ack, messages: undefined, bytes: undefined })),
+  fc.tuple(count, count, count).map(([ack, messages, bytes]): Frame => ({ type: 'ack', ack, messages, bytes })),
   count.map((expected): Frame => ({ type: 'nack', expected })),
   fc.option(count, { nil: undefined }).map((latencyMs): Frame => ({ type: 'ping', latencyMs })),
   fc.tuple(count, count).map(([last, ack]): Frame => ({ type: 'bye', last, ack })),
+  fc
+    .record(
+      { topic: count, from: count, to: count, reason: fc.constantFrom<GapReason>('overflow', 'skipped') },
+      { requiredKeys: ['from', 'to', 'reason'], noNullPrototype: true },
+    )
+    .map((body): Frame => ({ type: 'gap', body })),
+  sub.map((body): Frame => ({ type: 'sub', body })),
+  fc
+    .record({ ref: count, topic, id: count, generation: text, offset: count, last: count }, { noNullPrototype: true })
+    .map((body): Frame => ({ type: 'subbed', body })),
+  fc
+    .record({ ref: count, topic, reason: text, pause: fc.boolean() }, { requiredKeys: ['ref'], noNullPrototype: true })
+    .map((body): Frame => ({ type: 'unsub', body })),
+  fc
+    .tuple(count, count, payloads)
+    .map(([topic, first, payloads]): Frame => ({ type: 'tdata', topic, first: firstOf(first, payloads), payloads })),
+  fc.tuple(count, payloads).map(([topic, payloads]): Frame => ({ type: 'volatile', topic, payloads })),
+  fc.tuple(count, count, count).map(([topic, first, last]): Frame => ({ type: 'skip', topic, first, last })),
 )
 
 test('every frame is read as it was written', () => {
@@ -243,7 +290,7 @@ test('every HELLO entry is a token of HTTP, and is read as it was written', () =
 
 /** Pieces that frames are made of, in any order: closer to frames than noise is. */
 const piece = fc.constantFrom(
-  ...Array.from('HWRDBANGPQYETSOU'),
+  ...Array.from('HWRDBANGPQYETSOUVK'),
   ' ',
   ',',
   '0',
@@ -257,7 +304,7 @@ const piece = fc.constantFrom(
   '\u0000',
   '😀',
 )
-const letter = fc.oneof({ arbitrary: fc.constantFrom('D', 'B', 'A', 'E'), weight: 3 }, piece)
+const letter = fc.oneof({ arbitrary: fc.constantFrom('D', 'B', 'A', 'E', 'T', 'V', 'K'), weight: 3 }, piece)
 const digits = fc.oneof({ arbitrary: fc.nat({ max: 4 }).map(String), weight: 9 }, piece)
 const nearFrame = fc
   .tuple(
@@ -293,7 +340,7 @@ test('anything is either a frame or a violation', () => {
       return
     }
     read++
-    if (frame.type === 'data') expect(encoded(frame)).toEqual(message)
+    if ('payloads' in frame) expect(encoded(frame)).toEqual(message)
   })
   expect(read).toBeGreaterThan(runs / 200)
 })
