@@ -82,7 +82,7 @@ mySession.on('resumed', ({ sent, received }) => {
   told.replaysLeft = received
   told.notesAgain += sent
 })
-mySession.on('latency', ({ latencyMs }) => (session.track.latencyMs = latencyMs))
+mySession.on('latency', ({ latencyMs }) => session.track.measured(latencyMs, performance.now()))
 mySession.on('gap', ({ reason }) => (told.trouble = `The session reports a gap: ${reason}.`))
 mySession.on('superseded', () => (told.trouble = 'Another client has taken the session over.'))
 mySession.on('error', ({ message }) => (told.trouble = message))
@@ -175,7 +175,8 @@ async function sendBySession(data) {
     // The event `lost` hands it back.
     return
   }
-  if (connection === session.track.connection) session.track.latencyMs = performance.now() - sentAt
+  const now = performance.now()
+  if (connection === session.track.connection) session.track.measured(now - sentAt, now)
 }
 
 /** @param {unknown} data @returns {number | undefined} nothing if it was for the room */

@@ -113,12 +113,13 @@ export class Column {
    */
   #truth(now, stage) {
     const { track } = this
-    const { trouble, latencyMs } = track
+    const { trouble } = track
     const wait = stage.cable !== 'in' ? 'No network yet.' : stage.serverIsUp ? '' : 'No server yet.'
     const since = running(now - (track.endedAt ?? now))
     switch (track.readyState) {
       case 'OPEN': {
         if (!trouble) {
+          const latencyMs = track.latencyMs(now)
           const roundTrip = latencyMs === undefined ? '' : ` Round trip ${latencyMs.toFixed(1)} ms.`
           return { text: 'ALIVE', tone: 'good', detail: 'Everything arrives.' + roundTrip }
         }
@@ -151,6 +152,7 @@ export class Column {
     const behind = this.#behind(stage)
     const waiting = this.#keepsReadings && behind ? `${count(behind, 'reading')} wait for it on the server.` : ''
     const repeated = this.track.repeated ? `${count(this.track.repeated, 'reading')} came twice.` : ''
+    this.#parts['remark'].dataset['tone'] = missed || repeated ? 'bad' : 'good'
     this.#write('remark', [waiting || this.remark(), repeated].filter(Boolean).join(' '))
   }
 

@@ -19,7 +19,7 @@ export function guide(stage, tracks) {
   if (stage.cable !== 'in') return isAnyInTrouble ? whileBroken(stage, tracks) : 'The cable is out. Heal it to begin.'
   if (!stage.serverIsUp) return 'The server is away, and all were told: a server that stops says so.'
   if (ordinary.trouble && !reconnecting.trouble && !session.trouble)
-    return `The other two are back, and the session got all that it had missed. The ordinary one ${ordinaryState(ordinary)}.`
+    return `The other two are back${session.missedInAll ? '' : ', and the session got all that it had missed'}. The ordinary one ${ordinaryState(ordinary)}.`
   if (isAnyInTrouble) return 'Now it works again. Who is back first, and with what?'
   return whileWell(tracks)
 }

@@ -7,6 +7,8 @@ const MAX_OUTAGES = 30
 const LATE_NEWS_MS = 10_000
 /** or this much before it, as clocks go. */
 const CLOCK_ERROR_MS = 200
+/** How long a round trip is news. */
+const NEWS_MS = 10_000
 
 /**
  * What the server says of its host five times a second.
@@ -45,8 +47,8 @@ export class Track {
   endedAt
   /** @type {Reading | undefined} The last one. */
   reading
-  /** @type {number | undefined} */
-  latencyMs
+  /** The last round trip, and when it was measured. @type {{ latencyMs: number, at: number } | undefined} */
+  #roundTrip
   /** Readings that were passed over for good. */
   missedInAll = 0
   /** Readings that came in although they had been there, or should have come earlier. */
@@ -134,6 +136,16 @@ export class Track {
     if (outage.reopenedAt !== undefined) outage.missed ??= 0
   }
 
+  /** @param {number} latencyMs @param {number} now */
+  measured(latencyMs, now) {
+    this.#roundTrip = { latencyMs, at: now }
+  }
+
+  /** The round trip, if it was measured lately: nothing is said of what was true long ago. @param {number} now */
+  latencyMs(now) {
+    return this.#roundTrip && now - this.#roundTrip.at < NEWS_MS ? this.#roundTrip.latencyMs : undefined
+  }
+
   /**
    * The client gave the connection up, or was told that it is closed; whichever came first.
    *
@@ -187,7 +199,8 @@ export class Track {
   #answered(now) {
     const beat = this.beats.find(({ latencyMs, isLost }) => latencyMs === undefined && !isLost)
     if (!beat) return
-    beat.latencyMs = this.latencyMs = now - beat.at
+    beat.latencyMs = now - beat.at
+    this.measured(beat.latencyMs, now)
     const { trouble } = this
     if (trouble && trouble.noticedAt === undefined && beat.at > (trouble.pathBackAt ?? Infinity)) {
       trouble.survivedAt = now
