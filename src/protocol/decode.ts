@@ -3,8 +3,10 @@ import type { Frame, From, Hello, Payload } from './frame.ts'
 import { HELLO_PREFIX, MAX_BATCH_MESSAGES, MAX_DIGITS, MAX_HEADER, MAX_TOPIC_NAME } from './limits.ts'
 import { Violation } from './violation.ts'
 
-/** Numbers of the header that is being read. One array for all: reading a frame allocates nothing but the frame. */
+/** Numbers of the header that is being read. One array for all, never cut: reading a frame allocates nothing but the frame. */
 const numbers: number[] = []
+/** How many of them there are. */
+let count = 0
 
 const position: Shape = { generation: 'string', offset: 'count' }
 const window: Shape = { messages: 'count', bytes: 'count' }
@@ -69,7 +71,6 @@ export function decode(message: Payload): Frame {
   const header = isText ? message : headerOf(message)
   const letter = header[0] ?? ''
   const start = readNumbers(header)
-  const count = numbers.length
   const isData = letter === 'D' || letter === 'B'
   if (isData || letter === 'T' || letter === 'V') {
     // How many numbers come before the lengths of a batch.
@@ -89,10 +90,10 @@ export function decode(message: Payload): Frame {
   if (!isText) throw malformed('binary')
   const isBare = start > header.length
   if (isBare) {
-    if (letter === 'P' && count < 2) return { type: 'ping', latencyMs: numbers[0] }
+    if (letter === 'P' && count < 2) return { type: 'ping', latencyMs: count ? numbers[0] : undefined }
     if (letter === 'Q' && !count) return { type: 'pong' }
-    if (letter === 'A' && (count === 1 || count === 3))
-      return { type: 'ack', ack: numbers[0]!, messages: numbers[1], bytes: numbers[2] }
+    if (letter === 'A' && count === 1) return { type: 'ack', ack: numbers[0]!, messages: undefined, bytes: undefined }
+    if (letter === 'A' && count === 3) return { type: 'ack', ack: numbers[0]!, messages: numbers[1], bytes: numbers[2] }
     if (letter === 'K' && count === 3)
       return { type: 'skip', topic: numbers[0]!, first: numbers[1]!, last: numbers[2]! }
     if (letter === 'N' && count === 1) return { type: 'nack', expected: numbers[0]! }
@@ -129,7 +130,7 @@ function headerOf(message: Uint8Array): string {
 
 /** Reads the numbers after the type letter. @returns where the payload begins; beyond the text if there is none */
 function readNumbers(header: string): number {
-  numbers.length = 0
+  count = 0
   const end = Math.min(header.length, MAX_HEADER)
   let index = 1
   while (index < end && header.charCodeAt(index) !== 32) {
@@ -143,7 +144,7 @@ function readNumbers(header: string): number {
     const digits = index - from
     // One form for each number: no sign, no leading zero.
     if (!digits || digits > MAX_DIGITS || (digits > 1 && header.charCodeAt(from) === 48)) throw malformed('number')
-    numbers.push(value)
+    numbers[count++] = value
     if (index < end && header.charCodeAt(index) === 44) {
       if (++index === end || header.charCodeAt(index) === 32) throw malformed('number')
     } else if (index < end && header.charCodeAt(index) !== 32) throw malformed('header')
@@ -158,7 +159,7 @@ const rest = (message: Payload, from: number): Payload =>
 function split(message: Payload, start: number, own: number): Payload[] {
   const payloads: Payload[] = []
   let from = start
-  for (let index = own; index < numbers.length; index++) {
+  for (let index = own; index < count; index++) {
     const to = from + numbers[index]!
     payloads.push(typeof message === 'string' ? message.slice(from, to) : message.subarray(from, to))
     from = to

@@ -9,6 +9,7 @@ import { PING, PONG } from '../protocol/encode.ts'
 import type { Payload } from '../protocol/frame.ts'
 import { MAX_QUEUED_BEFORE_PONG } from '../protocol/limits.ts'
 import { GuardedConnection, isSocket } from './guarded-connection.ts'
+import { textFrame } from './text-frame.ts'
 import type { SocketLike } from './web-socket-server-like.ts'
 import { webSocketFrame } from './web-socket-frame.ts'
 
@@ -18,15 +19,15 @@ const MAX_QUEUED_BYTES = 1_048_576
 /** Time that a peer has to answer a close frame. Whoever is displaced may be dead. */
 const CLOSE_TIMEOUT_MS = 2_000
 
-/** Finished frames of short texts, by text. */
-const frames = new Map<string, Buffer>()
-const MAX_FRAMES = 2_048
+/** Finished PINGs and PONGs, by text: most connections are idle, and this is all that they are sent. */
+const heartbeats = new Map<string, Buffer>()
+const MAX_HEARTBEATS = 2_048
 
-function frameOf(text: string): Buffer {
-  let frame = frames.get(text)
+function heartbeatOf(text: string): Buffer {
+  let frame = heartbeats.get(text)
   if (!frame) {
     frame = webSocketFrame(text)
-    if (frames.size < MAX_FRAMES) frames.set(text, frame)
+    if (heartbeats.size < MAX_HEARTBEATS) heartbeats.set(text, frame)
   }
   return frame
 }
@@ -38,6 +39,7 @@ export interface AttachedSession {
 
 /** One connection of a client: its WebSocket, its heartbeat, and the session that it has attached to. */
 export class SessionConnection extends GuardedConnection<WebSocket> {
+  declare protected readonly socket: Socket
   /** The upgrade request, until there is a session. */
   request: IncomingMessage | undefined
   /** Set by the attach. */
@@ -72,7 +74,7 @@ export class SessionConnection extends GuardedConnection<WebSocket> {
     this.pings++
     const { smoothedMs } = this.latency
     this.#pingedAt = Number.isNaN(this.#pingedAt) ? performance.now() : Infinity
-    this.socket.write(frameOf(smoothedMs === undefined ? PING : PING + Math.round(smoothedMs)))
+    this.socket.write(heartbeatOf(smoothedMs === undefined ? PING : PING + Math.round(smoothedMs)))
     return true
   }
 
@@ -88,7 +90,7 @@ export class SessionConnection extends GuardedConnection<WebSocket> {
 
   pong(): void {
     if (this.webSocket.readyState === OPEN && this.socket.writableLength < MAX_QUEUED_BEFORE_PONG)
-      this.socket.write(frameOf(PONG))
+      this.socket.write(heartbeatOf(PONG))
   }
 
   /** Whether it takes more data; if not, its session hears when it does. Nothing waits in `ws`, which compresses nothing. */
@@ -96,7 +98,7 @@ export class SessionConnection extends GuardedConnection<WebSocket> {
     const isWritable = this.socket.writableLength < MAX_QUEUED_BYTES
     if (!isWritable && !this.#waitsForDrain) {
       this.#waitsForDrain = true
-      ;(this.socket as unknown as Socket).once('drain', () => {
+      this.socket.once('drain', () => {
         this.#waitsForDrain = false
         this.session?.core.writable()
         this.session?.core.topics?.pump()
@@ -106,7 +108,11 @@ export class SessionConnection extends GuardedConnection<WebSocket> {
   }
 
   transmit(message: Payload): void {
-    if (this.webSocket.readyState === OPEN) this.webSocket.send(message)
+    if (this.webSocket.readyState !== OPEN) return
+    const frame = typeof message === 'string' ? textFrame(message) : undefined
+    // Past `ws`: without compression it never holds a frame back that this one could overtake.
+    if (frame === undefined) this.webSocket.send(message)
+    else this.socket.write(frame, 'latin1')
   }
 
   /** Gives it a WebSocket message that others get, too: its bytes are ready, and stay as they are. */
@@ -116,12 +122,12 @@ export class SessionConnection extends GuardedConnection<WebSocket> {
 
   /** What it is given from here on leaves in one write… */
   cork(): void {
-    ;(this.socket as unknown as Socket).cork()
+    this.socket.cork()
   }
 
   /** …now. */
   uncork(): void {
-    ;(this.socket as unknown as Socket).uncork()
+    this.socket.uncork()
   }
 
   /** Closes it, within a bound. */
