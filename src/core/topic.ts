@@ -212,9 +212,10 @@ export class Topic<T, F> implements TopicSource<T, F> {
       this.#keep(offset + 1, frame)
     }
     if (frame.messages <= room.messages && frame.bytes <= room.bytes && !frame.excepts?.includes(session)) return frame
-    // A part of it, for this one alone.
+    // A part of it, for this one alone. The frame may be of a slice that goes on for longer.
+    const last = Math.min(frame.last, slice.last)
     let end = offset + 1
-    while (end < frame.last && end - offset < room.messages && slice.at(end + 1).except !== session) end++
+    while (end < last && end - offset < room.messages && slice.at(end + 1).except !== session) end++
     return this.#encode(offset + 1, end, (next) => slice.at(next), room.bytes)
   }
 
