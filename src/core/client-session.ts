@@ -415,7 +415,7 @@ export class ClientSession<M extends Outgoing, S = unknown> {
     if (!isPossible) throw new Violation(CloseCode.protocolError, 'impossible welcome')
     const isContinued = resumed && generation === former!.generation
     if (isContinued && last < this.#inflow.received) throw new Violation(CloseCode.protocolError, 'impossible welcome')
-    if (!isContinued && this.#inflow.isCrowded)
+    if ((!isContinued && this.#inflow.isCrowded) || this.topics.isOverfull)
       throw new Violation(CloseCode.tryLater, 'too much waits for the application')
     this.#identity = { session, token, generation }
     this.#outbox.maxMessageBytes = maxMessageBytes

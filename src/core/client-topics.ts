@@ -4,40 +4,15 @@ import type { Frame, From, Gap, GapReason, Payload, Position, Sub, Subbed, Unsub
 import { MAX_HELLO_ENTRY } from '../protocol/limits.ts'
 import { Violation } from '../protocol/violation.ts'
 import { Delivery } from './delivery.ts'
+import { TopicIncoming, type TopicGap } from './topic-incoming.ts'
+import { TopicNames } from './topic-names.ts'
 
-/** A message of a topic on its way to the application. */
-export class TopicIncoming {
-  readonly data: Payload
-  readonly topic: string
-  /** Where it is in the topic; `undefined` if it is volatile. */
-  readonly position: Position | undefined
-  /** Which of the client's connections has brought it. */
-  readonly connection: number
-  failures = 0
-
-  constructor(data: Payload, topic: string, position: Position | undefined, connection: number) {
-    this.data = data
-    this.topic = topic
-    this.position = position
-    this.connection = connection
-  }
-
-  /** The same for each delivery of this message, and for no other message; empty if it is volatile. */
-  get id(): string {
-    return this.position ? `${this.topic}:${this.position.generation}:${this.position.offset}` : ''
-  }
-}
-
-/** A hole in a topic. `to` is missing where nobody knows how much was lost. */
-export interface TopicGap {
-  readonly generation: string
-  readonly from: number
-  readonly to: number | undefined
-  readonly reason: GapReason
-}
+export { TopicIncoming, type TopicGap }
 
 /** Something other than a message that has its place between messages. */
 interface Mark {
+  /** Which connection has brought it in a frame that counts in the window, as a message without bytes. */
+  readonly connection?: number | undefined
   readonly gap?: TopicGap
   /** The application is to load what the topic stands for. */
   readonly snapshot?: GapReason | 'initial'
@@ -112,11 +87,7 @@ export class ClientSubscription<S> extends Delivery<TopicIncoming | Mark> {
   }
 
   push(item: TopicIncoming | Mark): void {
-    if (item instanceof TopicIncoming) {
-      this.heldMessages++
-      this.heldBytes += item.data.length
-      this.#topics.held(1, item.data.length)
-    }
+    this.#hold(item, 1)
     this.queue.push(item)
   }
 
@@ -124,28 +95,30 @@ export class ClientSubscription<S> extends Delivery<TopicIncoming | Mark> {
   forgetSnapshot(): void {
     const last = this.queue.at(-1)
     if (last && !(last instanceof TopicIncoming) && last.snapshot && !(this.isHandling && this.queue.length < 2))
-      this.queue.pop()
+      this.#release(this.queue.pop()!)
   }
 
   /** Lets go of all that waits beyond so much, and goes back to where that begins. */
   truncate(messages: number, bytes: number): void {
     const { queue } = this
     const least = this.isHandling || messages ? 1 : 0
-    while (queue.length > least && (this.heldMessages > messages || this.heldBytes > bytes)) {
-      const item = queue.pop()!
-      if (!(item instanceof TopicIncoming)) continue
-      this.#release(item)
-    }
+    while (queue.length > least && (this.heldMessages > messages || this.heldBytes > bytes)) this.#release(queue.pop()!)
     let { position } = this
     for (const item of queue) position = item.position ?? position
     this.received = position
   }
 
-  #release({ data, connection }: TopicIncoming): void {
-    this.heldMessages--
-    this.heldBytes -= data.length
-    this.#topics.held(-1, -data.length)
-    this.#topics.taken(1, data.length, connection)
+  #release(item: TopicIncoming | Mark): void {
+    this.#hold(item, -1)
+    if (item.connection !== undefined) this.#topics.taken(1, bytesOf(item), item.connection)
+  }
+
+  #hold(item: TopicIncoming | Mark, sign: 1 | -1): void {
+    if (item.connection === undefined) return this.#topics.marked(sign)
+    const bytes = sign * bytesOf(item)
+    this.heldMessages += sign
+    this.heldBytes += bytes
+    this.#topics.held(sign, bytes)
   }
 
   /** What is not stored is not handed over again either. */
@@ -174,7 +147,7 @@ export class ClientSubscription<S> extends Delivery<TopicIncoming | Mark> {
 
   protected override done(item: TopicIncoming | Mark): void {
     this.position = item.position ?? this.position
-    if (item instanceof TopicIncoming) this.#release(item)
+    this.#release(item)
     this.#topics.moved(this)
   }
 
@@ -184,6 +157,10 @@ export class ClientSubscription<S> extends Delivery<TopicIncoming | Mark> {
   }
 }
 
+const bytesOf = (item: TopicIncoming | Mark): number => (item instanceof TopicIncoming ? item.data.length : 0)
+
+/** SKIP, and GAP of a topic, count as this. */
+const ONE_EMPTY = ['']
 /** Most subscriptions whose end is told once more on the next connection. */
 const MAX_ENDED = 32
 /** Longest time that the acknowledgement of topics waits for company: less than the server waits before it asks for life. */
@@ -209,8 +186,8 @@ export class ClientTopics<S> {
   readonly #all = new Map<number | string, ClientSubscription<S>>()
   /** Ended by the server, with messages that are still to be handed over. */
   readonly #ending = new Set<ClientSubscription<S>>()
-  /** By the server's names on this connection. `undefined`: nobody wants what comes. */
-  readonly #byId = new Map<number, ClientSubscription<S> | undefined>()
+  /** By the server's names on this connection. */
+  readonly #names = new TopicNames<ClientSubscription<S>>()
   /** Refs of which the server may not know that they have ended, for want of a connection, or lost with one. */
   #ended: number[] = []
   /** Refs that HELLO has told. */
@@ -221,6 +198,8 @@ export class ClientTopics<S> {
   /** What waits in all subscriptions. */
   #heldMessages = 0
   #heldBytes = 0
+  /** What waits and counts in no window. */
+  #marks = 0
   /** What this connection has brought. */
   #arrivedMessages = 0
   #arrivedBytes = 0
@@ -285,7 +264,8 @@ export class ClientTopics<S> {
   /** There is a connection. @param isResumed the session is the one before */
   opened(isResumed: boolean): void {
     this.#isOpen = true
-    if (!isResumed) this.#ended = []
+    // Of those, another session knows what HELLO has told it.
+    if (!isResumed) this.#ended = this.#ended.filter((ref) => this.#told.has(ref))
     for (const subscription of this.#all.values()) {
       subscription.isPaused = false
       if (subscription.ref && !this.#told.has(subscription.ref)) this.#sub(subscription)
@@ -300,7 +280,7 @@ export class ClientTopics<S> {
     this.#connection++
     this.messages = this.bytes = this.#ackedMessages = this.#ackedBytes = 0
     this.#arrivedMessages = this.#arrivedBytes = 0
-    this.#byId.clear()
+    this.#names.clear()
     for (const subscription of this.#all.values()) {
       subscription.isFlowing = false
       if (subscription.ref) subscription.state = 'waiting'
@@ -316,6 +296,12 @@ export class ClientTopics<S> {
     this.#all.clear()
     this.#ending.clear()
     this.retryAt = Infinity
+  }
+
+  /** So much of what the server has ended is still to be handed over that another connection has to wait. */
+  get isOverfull(): boolean {
+    const { messages, bytes } = this.#window
+    return this.#ending.size > 0 && (this.#heldMessages > 4 * messages || this.#heldBytes > 4 * bytes)
   }
 
   /** Whether the server has not been told of all that was taken. */
@@ -397,6 +383,11 @@ export class ClientTopics<S> {
     this.#heldBytes += bytes
   }
 
+  /** For {@link ClientSubscription}: so many more, or fewer, marks wait. */
+  marked(marks: number): void {
+    this.#marks += marks
+  }
+
   /** For {@link ClientSubscription}: nobody needs them any more. What an earlier connection has brought is not this one's. */
   taken(messages: number, bytes: number, connection = this.#connection): void {
     if (connection !== this.#connection) return
@@ -433,14 +424,18 @@ export class ClientTopics<S> {
   }
 
   #subbed(now: number, { ref, topic, id, generation, offset, last }: Subbed): void {
+    if (offset > last) throw impossible()
+    // What it says waits in no window: this bounds it.
+    if (this.#marks > this.#window.messages + 4 * this.#all.size) throw exceeded()
     let subscription = this.#all.get(ref || topic)
     if (!subscription && !ref) {
       subscription = new ClientSubscription<S>(this, 0, topic, 'now')
       subscription.owner = this.effects.adopt(subscription)
       this.#all.set(topic, subscription)
     }
-    this.#byId.set(id, subscription)
-    if (!subscription) return
+    if (ref) this.#names.answered(ref)
+    if (!subscription) return this.#names.unuse(id, this.#nextRef)
+    this.#names.set(id, subscription)
     const reset = { generation, offset }
     const isFirst = !subscription.received
     // Another session may have been somewhere before.
@@ -448,7 +443,7 @@ export class ClientTopics<S> {
     subscription.position ??= received
     if (received.generation !== generation) {
       this.#missed(subscription, received.offset + 1, undefined, 'generation', reset)
-    } else if (last < received.offset) throw new Violation(CloseCode.protocolError, 'impossible position')
+    } else if (last < received.offset) throw impossible()
     else if (offset > received.offset) this.#missed(subscription, received.offset + 1, offset, 'skipped', reset)
     else if (isFirst && subscription.hasSnapshot)
       subscription.push({ snapshot: 'initial', position: reset, failures: 0 })
@@ -463,13 +458,14 @@ export class ClientTopics<S> {
     if (!subscription) return
     this.#end(subscription)
     this.#ending.add(subscription)
+    if (ref) this.#names.answered(ref)
     subscription.push({ ended: reason, position: undefined, failures: 0 })
     this.deliver(now, subscription)
   }
 
   #data(now: number, id: number, first: number, payloads: readonly Payload[]): void {
     this.#arrived(payloads)
-    const subscription = this.#of(id)
+    const subscription = this.#names.get(id)
     if (!subscription) return this.#ignore(payloads)
     const { generation, offset } = subscription.received!
     if (!first || first > offset + 1) throw outOfOrder()
@@ -487,7 +483,7 @@ export class ClientTopics<S> {
 
   #volatile(now: number, id: number, payloads: readonly Payload[]): void {
     this.#arrived(payloads)
-    const subscription = this.#of(id)
+    const subscription = this.#names.get(id)
     if (!subscription) return this.#ignore(payloads)
     for (const data of payloads)
       subscription.push(new TopicIncoming(data, subscription.topic, undefined, this.#connection))
@@ -496,16 +492,16 @@ export class ClientTopics<S> {
 
   /** @param reason why they are missing; without one they are not meant for this session */
   #skip(now: number, id: number, { from, to }: { from: number; to: number }, reason: GapReason | undefined): void {
-    const subscription = this.#of(id)
-    this.#arrivedMessages++
-    this.taken(1, 0)
-    if (!subscription) return
+    this.#arrived(ONE_EMPTY)
+    const subscription = this.#names.get(id)
+    if (!subscription) return this.taken(1, 0)
     const { generation, offset } = subscription.received!
     if (from > offset + 1 || to < from || !from) throw outOfOrder()
-    if (to <= offset) return
+    if (to <= offset) return this.taken(1, 0)
     const position = { generation, offset: to }
-    if (reason) this.#missed(subscription, offset + 1, to, reason, position)
-    else subscription.push({ position, failures: 0 })
+    const connection = this.#connection
+    if (reason) this.#missed(subscription, offset + 1, to, reason, position, connection)
+    else subscription.push({ position, connection, failures: 0 })
     subscription.received = position
     this.#delivered(now, subscription)
   }
@@ -516,10 +512,11 @@ export class ClientTopics<S> {
     to: number | undefined,
     reason: GapReason,
     position: Position,
+    connection?: number,
   ): void {
     const { generation } = subscription.received!
     subscription.forgetSnapshot()
-    subscription.push({ gap: { generation, from, to, reason }, position, failures: 0 })
+    subscription.push({ gap: { generation, from, to, reason }, position, connection, failures: 0 })
     if (subscription.hasSnapshot) subscription.push({ snapshot: reason, position, failures: 0 })
     subscription.received = position
   }
@@ -562,12 +559,7 @@ export class ClientTopics<S> {
   /** What still comes for it is not wanted. */
   #forgetIds(subscription: ClientSubscription<S>): void {
     subscription.isFlowing = false
-    for (const [id, other] of this.#byId) if (other === subscription) this.#byId.set(id, undefined)
-  }
-
-  #of(id: number): ClientSubscription<S> | undefined {
-    if (!this.#byId.has(id)) throw new Violation(CloseCode.protocolError, 'unknown topic')
-    return this.#byId.get(id)
+    this.#names.forget(subscription, this.#nextRef)
   }
 
   /** @throws Violation `tooLarge` if it is more than the window takes */
@@ -583,7 +575,7 @@ export class ClientTopics<S> {
       this.#arrivedMessages - this.#ackedMessages > messages ||
       this.#arrivedBytes - this.#ackedBytes > Math.max(bytes, payloads.length < 2 ? payloads[0]!.length : 0)
     )
-      throw new Violation(CloseCode.tooLarge, 'window exceeded')
+      throw exceeded()
   }
 
   #ignore(payloads: readonly Payload[]): void {
@@ -595,4 +587,6 @@ export class ClientTopics<S> {
   }
 }
 
+const exceeded = (): Violation => new Violation(CloseCode.tooLarge, 'window exceeded')
+const impossible = (): Violation => new Violation(CloseCode.protocolError, 'impossible position')
 const outOfOrder = (): Violation => new Violation(CloseCode.outOfOrder, 'topic out of order')
