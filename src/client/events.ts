@@ -14,6 +14,8 @@ export interface SessionMessage {
   readonly redelivered: boolean
   /** Where it comes from, if the server has subscribed this session to a topic; else it is for this session alone. */
   readonly topic?: string
+  /** Where it is in that topic; `undefined` if it is volatile. */
+  readonly position?: Position | undefined
 }
 
 /** A message of a topic. */

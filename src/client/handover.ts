@@ -51,20 +51,17 @@ export class Handover<I> {
     this.#waiting = undefined
   }
 
-  /** Calls something of the application. @returns whether it is done */
-  settle(call: () => Promise<unknown> | undefined): boolean {
+  /** Calls something of the application, which is called again if it fails. @returns whether it is done */
+  settle(call: () => Promise<unknown> | undefined, failure = 'A message was not handled.'): boolean {
+    const fail = (cause: unknown): void => this.#failed(new HeartlineError('ERR_HANDLER', failure, { cause }))
     try {
       const pending = call()
       if (!pending) return true
-      pending.then(this.#handled, (cause: unknown) => this.#fail(cause))
+      pending.then(this.#handled, fail)
     } catch (cause) {
       // Not from inside: the core waits for the answer.
-      queueMicrotask(() => this.#fail(cause))
+      queueMicrotask(() => fail(cause))
     }
     return false
-  }
-
-  #fail(cause: unknown): void {
-    this.#failed(new HeartlineError('ERR_HANDLER', 'A message was not handled; it is delivered again.', { cause }))
   }
 }

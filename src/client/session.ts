@@ -4,7 +4,7 @@ import type { ConnectionState } from '../core/connection.ts'
 import { HeartlineError, type ErrorCode } from '../core/error.ts'
 import type { Incoming } from '../core/inflow.ts'
 import type { Ending } from '../core/link.ts'
-import { optionError } from '../core/option.ts'
+import { numberOptions, optionError } from '../core/option.ts'
 import { isRetryable, type Retry } from '../core/retry.ts'
 import type { Fate, Outgoing } from '../core/session-outbox.ts'
 import { now, report } from '../host/clock.ts'
@@ -43,7 +43,7 @@ export interface SubscribeOptions {
    * (`{ last: 10 }`), or behind a position, such as `subscription.position` of an earlier session. It counts once: after that
    * the subscription goes on where it was. @default 'now'
    */
-  from?: From
+  from?: From | undefined
   /**
    * Loads what the topic stands for, before the first message and after each gap. The position is known by then, and all
    * messages behind it follow when the promise has resolved: what changes while it loads is not missed. The data must not be
@@ -52,6 +52,9 @@ export interface SubscribeOptions {
    */
   snapshot?: (context: SnapshotContext) => Position | void | Promise<Position | void>
 }
+
+/** Default and range of each option of `subscribe()`. */
+const subscribeRules = { from: null, snapshot: null } as const
 
 /** A message on its way to the server, and the promise of its `send()`. */
 class Sending implements Outgoing {
@@ -177,7 +180,9 @@ export class Session {
           'ERR_UNSUBSCRIBED',
           `The server has ended the subscription to ${topic}: ${reason}.`,
         )
-        this.#emitter.emit('error', error)
+        if (this.#emitter.count('error')) this.#emitter.emit('error', error)
+        // A topic that is just silent would be looked for elsewhere.
+        else console.warn(String(error))
       },
       gapEvent: (topic, gap) => this.#topicGap(topic, gap),
       closed: this.#closed,
@@ -258,6 +263,7 @@ export class Session {
    */
   subscribe(topic: string, options: SubscribeOptions = {}): Subscription {
     checkTopicName(topic)
+    numberOptions('', options, subscribeRules)
     const { from = 'now', snapshot } = options
     checkFrom(from)
     if (snapshot !== undefined && typeof snapshot !== 'function')

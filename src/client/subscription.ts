@@ -93,8 +93,13 @@ export class Subscription {
         const context = { topic: core.topic, position, reason }
         this.#handover.settle(async () => {
           const covered = await snapshot!(context)
-          if (isPosition(covered)) core.covered(covered)
-        })
+          if (!isPosition(covered)) return
+          const { generation, offset } = covered
+          // An old copy, from a cache perhaps. What it lacks would be missing, and nobody would be told.
+          if (generation === position.generation && offset < position.offset)
+            throw new Error(`It stands for offset ${offset}; what follows is behind ${position.offset}.`)
+          core.covered(covered)
+        }, `The snapshot of ${core.topic} could not be used; it is asked for again.`)
       },
       gap: (gap) => emitter.emit('gap', host.gapEvent(core.topic, gap)),
       subscribed: () => emitter.emit('subscribed', { position: core.received! }),

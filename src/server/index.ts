@@ -14,7 +14,7 @@ export type { AuthenticateContext, AuthorizeContext, ServerOptions } from './opt
 export type { ServerEventMap, ServerStats } from './server-events.ts'
 export type { SessionServer } from './session-server.ts'
 export type { ServerMessage, ServerSessionEventMap, Session, SessionEnd } from './session.ts'
-export type { PublishOptions, Topic, TopicEventMap, TopicMessage } from './topic.ts'
+export type { HistoryMessage, PublishOptions, Topic, TopicEventMap } from './topic.ts'
 export { memoryStore, type MemoryStoreOptions } from '../stores/memory.ts'
 export type {
   Appended,

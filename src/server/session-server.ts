@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
 import { HeartlineError } from '../core/error.ts'
 import type { Incoming } from '../core/inflow.ts'
-import { optionError } from '../core/option.ts'
+import { numberOptions, optionError } from '../core/option.ts'
 import type { Slice } from '../core/outflow.ts'
 import {
   ServerSession,
@@ -61,6 +61,8 @@ const webSocketCodes: Record<string, number> = {
   WS_ERR_TOO_MANY_BUFFERED_PARTS: 1008,
   WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 1009,
 }
+const publishRules = { except: null, volatile: null } as const
+const topicRules = { retain: null } as const
 /** After the deadline of a drain, time for the closing handshakes. */
 const CLOSE_GRACE_MS = 500
 
@@ -198,6 +200,7 @@ export class SessionServer<I extends Identity = Identity> {
     options: PublishOptions<I> = {},
   ): Promise<Position | undefined> {
     const payload = toPayload(data)
+    numberOptions('', options, publishRules)
     const { except, volatile = false } = options
     const exceptId = except instanceof Session ? except.id : except
     if (exceptId !== undefined && typeof exceptId !== 'string')
@@ -226,6 +229,7 @@ export class SessionServer<I extends Identity = Identity> {
    */
   topic(name: string, options: { retain?: Partial<Retention> } = {}): Topic<I> {
     checkTopicName(name)
+    numberOptions('', options, topicRules)
     const { retain } = options
     if (retain) this.topics.retentions.set(name, checkedRetention(retain, this.topics.retention(name), 'retain.'))
     return new Topic<I>(this, name)

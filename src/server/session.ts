@@ -1,5 +1,6 @@
 import type { ServerSession } from '../core/server-session.ts'
 import { HeartlineError } from '../core/error.ts'
+import { numberOptions } from '../core/option.ts'
 import type { Incoming } from '../core/inflow.ts'
 import { checkListener, Emitter } from '../host/emitter.ts'
 import { now } from '../host/clock.ts'
@@ -179,8 +180,9 @@ export class Session<I extends Identity = Identity> {
    * @returns a promise that resolves when it is subscribed; rejects with `ERR_STORE`, which does no harm if nobody looks at it
    * @throws HeartlineError `ERR_OPTION`
    */
-  subscribe(topic: string, options: { from?: From } = {}): Promise<void> {
+  subscribe(topic: string, options: { from?: From | undefined } = {}): Promise<void> {
     checkTopicName(topic)
+    numberOptions('', options, { from: null })
     const { from = 'now' } = options
     checkFrom(from)
     return stored(() => this.#host.topics.subscribe(this, topic, from))

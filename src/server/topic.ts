@@ -21,7 +21,7 @@ export interface PublishOptions<I extends Identity = Identity> {
 }
 
 /** A message in the history of a topic. */
-export interface TopicMessage {
+export interface HistoryMessage {
   /** Text, or bytes. */
   readonly data: Payload
   /** Its place in the topic; the first message of a generation has 1. */
@@ -102,12 +102,12 @@ export class Topic<I extends Identity = Identity> {
    * @param options.after only those behind this offset, 0 to Infinity. @default 0
    * @param options.last at most so many, the newest, 0 to Infinity. @default Infinity
    */
-  async history(options: { after?: number; last?: number } = {}): Promise<TopicMessage[]> {
+  async history(options: { after?: number; last?: number } = {}): Promise<HistoryMessage[]> {
     const { topics } = this.#owner
     const { after, last: count } = numberOptions('', options, historyRules)
     const info = await topics.info(this.name)
     let next = Math.max(after + 1, info.first, info.last - count + 1)
-    const messages: TopicMessage[] = []
+    const messages: HistoryMessage[] = []
     while (next <= info.last) {
       const slice = await topics.read(this.name, next - 1)
       next = Math.max(next, slice.first)

@@ -121,7 +121,7 @@ export interface Store {
    */
   end(session: string, attach?: number): MaybePromise<boolean>
   /**
-   * Appends to a topic's log, lets go of its head if there is more than is to be kept, and tells those who watch.
+   * Appends to a topic's log, in the order in which it is called, lets go of its head if there is more than is to be kept, and tells those who watch.
    *
    * @param retention holds for the whole log of the topic, until the next call brings another one
    * @returns where the message is
