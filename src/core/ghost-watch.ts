@@ -23,6 +23,8 @@ const GROUP_SIZE = 512
 const GOLDEN_RATIO = 0.618034
 /** Ticks after which the watch wakes up even if there is nothing to do, to notice when the loop stands still. */
 const MAX_SLEEP_TICKS = 32
+/** It does not sleep for longer, however long the ticks: what goes out meanwhile may have to be answered soon. */
+const MAX_SLEEP_MS = 400
 
 /** How exact the watch is: a 400th of the shorter time, 1 to 250 ms. */
 export function tickLengthMs(intervalMs: number, timeoutMs: number): number {
@@ -52,6 +54,7 @@ export class GhostWatch<C extends GhostCheck> {
   /** How late a timer may be before it tells of a loop that stood still. */
   readonly #latenessMs: number
   readonly #maxEarlyMs: number
+  readonly #maxSleepTicks: number
   /** Pinged in this turn. */
   #pinged: C[] = []
   /** To be confirmed in the next turn. */
@@ -73,6 +76,7 @@ export class GhostWatch<C extends GhostCheck> {
     this.#timing = { pingMs, lookMs, beatMs, timeoutMs }
     this.#maxEarlyMs = spareMs
     this.#latenessMs = latenessMs
+    this.#maxSleepTicks = Math.max(1, Math.min(MAX_SLEEP_TICKS, Math.floor(MAX_SLEEP_MS / tickMs)))
     this.#clock = new AwakeClock(now)
     this.#wheel = new TimingWheel(tickMs, 0)
   }
@@ -113,7 +117,7 @@ export class GhostWatch<C extends GhostCheck> {
   sleep(now: number): number {
     // What the turn itself took is not a standstill.
     this.#clock.advance(now)
-    const delayMs = Math.max(1, Math.ceil(this.#wheel.nextTickAt(MAX_SLEEP_TICKS) - this.#clock.at(now)))
+    const delayMs = Math.max(1, Math.ceil(this.#wheel.nextTickAt(this.#maxSleepTicks) - this.#clock.at(now)))
     this.#clock.expect(delayMs + this.#latenessMs)
     return delayMs
   }
