@@ -240,9 +240,11 @@ export class TopicHub<I extends Identity> {
     if (own && (this.#topics.has(own) || positions.has(own))) this.#subscribeOwn(session, own)
     if (!isResumed) return
     // What the server has ended while the client was away.
-    for (const name of positions.keys())
-      if (name !== own && !find(session, name))
-        connection.transmit(encodeUnsub({ ref: 0, topic: name, reason: 'unsubscribed' }))
+    for (const name of positions.keys()) {
+      if (name === own || find(session, name)) continue
+      positions.delete(name)
+      connection.transmit(encodeUnsub({ ref: 0, topic: name, reason: 'unsubscribed' }))
+    }
   }
 
   /** A session has lost its connection. */
