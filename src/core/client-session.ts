@@ -471,7 +471,8 @@ export class ClientSession<M extends Outgoing, S = unknown> {
   }
 
   #acknowledge(): void {
-    this.#ackAt = Infinity
+    // Also where nothing can be sent any more: else the timer would fire all the time.
+    this.#ackAt = this.topics.ackAt = Infinity
     if (this.connection.readyState !== 1) return
     this.#acknowledged = this.#inflow.acknowledged
     this.#acknowledgedBytes = this.#inflow.handledBytes

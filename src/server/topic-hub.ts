@@ -205,8 +205,11 @@ export class TopicHub<I extends Identity> {
     const member = find(session, name)
     if (!member) return
     const { ref } = member
+    const { transport } = session.core
+    // Its client may just have asked for it once more.
+    if (transport) this.#asking.get(transport)?.delete(ref)
     this.#remove(session, member)
-    session.core.transport?.transmit(encodeUnsub({ ref, topic: name, reason }))
+    transport?.transmit(encodeUnsub({ ref, topic: name, reason }))
   }
 
   namesOf(session: Session<I>): string[] {
