@@ -1,5 +1,5 @@
 import { CloseCode } from '../protocol/close-codes.ts'
-import { encodeSub, encodeUnsub } from '../protocol/encode.ts'
+import { encodeSub, encodeToken, encodeUnsub } from '../protocol/encode.ts'
 import type { Frame, From, Gap, GapReason, Payload, Position, Sub, Subbed, Unsub, Window } from '../protocol/frame.ts'
 import { MAX_HELLO_ENTRY } from '../protocol/limits.ts'
 import { Violation } from '../protocol/violation.ts'
@@ -248,12 +248,12 @@ export class ClientTopics<S> {
     if (this.#isCrowded)
       for (const subscription of this.#all.values())
         subscription.truncate(this.#shareOf('messages'), this.#shareOf('bytes'))
-    let length = entryLength + encodeURIComponent(',"topics":[]').length
+    let length = entryLength + encodeToken(',"topics":[]').length
     for (const { ref, topic, from, received } of this.#all.values()) {
       // Where the client is in what the server has made; nothing to say before it has begun.
       if (!ref && !received) continue
       const sub = { ref, topic, from }
-      length += encodeURIComponent(JSON.stringify(sub) + ',').length
+      length += encodeToken(JSON.stringify(sub) + ',').length
       if (length > MAX_HELLO_ENTRY) break
       subs.push(sub)
       this.#told.add(ref)

@@ -19,12 +19,13 @@ export const encodeTopicAck = (ack: number, messages: number, bytes: number): st
 export const encodeNack = (expected: number): string => `N${expected}`
 export const encodeBye = (last: number, ack: number): string => `E${last},${ack}`
 
-/** A HELLO as an entry of `Sec-WebSocket-Protocol`: percent-encoded, which leaves only characters of a token. */
-export function encodeHelloEntry(body: Hello): string {
+/** A HELLO as an entry of `Sec-WebSocket-Protocol`. */
+export const encodeHelloEntry = (body: Hello): string => HELLO_PREFIX + encodeToken(JSON.stringify(body))
+
+/** Percent-encoded, which leaves only characters of a token. */
+export const encodeToken = (text: string): string =>
   // Two that `encodeURIComponent` leaves alone are not allowed in a token (RFC 9110, section 5.6.2).
-  const encoded = encodeURIComponent(JSON.stringify(body)).replace(/[()]/g, (char) => (char === '(' ? '%28' : '%29'))
-  return HELLO_PREFIX + encoded
-}
+  encodeURIComponent(text).replace(/[()]/g, (char) => (char === '(' ? '%28' : '%29'))
 
 /**
  * Consecutive messages of one kind, numbered from `first`, in one WebSocket message: DATA for one, BATCH for more.

@@ -2,7 +2,9 @@ import { beforeEach, expect, test } from 'vitest'
 import { ClientTopics, type ClientSubscription } from '../../src/core/client-topics.ts'
 import { TopicNames } from '../../src/core/topic-names.ts'
 import { CloseCode } from '../../src/protocol/close-codes.ts'
+import { encodeHelloEntry } from '../../src/protocol/encode.ts'
 import type { Position } from '../../src/protocol/frame.ts'
+import { MAX_HELLO_ENTRY } from '../../src/protocol/limits.ts'
 import { closeCodeOf } from './vectors.ts'
 
 const WINDOW = { messages: 8, bytes: 1_000 }
@@ -68,6 +70,15 @@ test('histories without end take no memory without end', () => {
     for (let count = 0; count < 1_000; count++) subbed(1, 7, { generation: `${count}`, offset: 0 })
   }
   expect(closeCodeOf(flood)).toBe(CloseCode.tooLarge)
+})
+
+test('HELLO names as many subscriptions as there is room for in the upgrade, whatever their names', () => {
+  for (let count = 0; count < 60; count++) topics.subscribe(`(é "%\ud800) `.repeat(count % 20) + count, 'now', false)
+  const hello = { window: WINDOW }
+  const named = topics.hello(encodeHelloEntry(hello).length)
+  const { length } = encodeHelloEntry({ ...hello, topics: named })
+  expect(length).toBeLessThanOrEqual(MAX_HELLO_ENTRY)
+  expect(length).toBeGreaterThan(MAX_HELLO_ENTRY * 0.8)
 })
 
 test('a position beyond the end is impossible', () => {
