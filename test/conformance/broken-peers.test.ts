@@ -3,33 +3,11 @@ import { createServer as createTcpServer, type AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { connect } from '../../src/client/node.ts'
-import { clientCases, ConformanceError, serverCases, type ClientSubject } from '../../src/testing/index.ts'
+import { clientCases, serverCases, type ClientSubject } from '../../src/testing/index.ts'
 import type { NewSession } from '../../src/server/index.ts'
 import { clientUnderTest } from './client-under-test.ts'
+import { expectFinding, found } from './finding.ts'
 import { serverUnderTest, type ServerBreakage } from './server-under-test.ts'
-
-/** What a case finds; `undefined` if it passes. */
-async function found<Subject>(
-  cases: readonly { readonly id: string; run(subject: Subject): Promise<void> }[],
-  id: string,
-  subject: Subject,
-): Promise<Error | undefined> {
-  const one = cases.find((one) => one.id === id)
-  if (!one) throw new Error(`no case ${id}`)
-  try {
-    await one.run(subject)
-    return undefined
-  } catch (error) {
-    expect(error).toBeInstanceOf(ConformanceError)
-    expect((error as Error).message).toContain('What was seen:')
-    return error as Error
-  }
-}
-
-function expectFinding(id: string, finding: string | undefined, fails: boolean): void {
-  if (fails) expect(finding, `${id} fails`).toBeDefined()
-  else expect(finding, `${id} passes`).toBeUndefined()
-}
 
 interface BrokenServer {
   readonly what: string

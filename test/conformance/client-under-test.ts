@@ -9,6 +9,7 @@ export const clientUnderTest: ClientSubject = {
   heartbeat: { intervalMs: 200, timeoutMs: 200 },
   maxDelayMs: MAX_DELAY_MS,
   connectTimeoutMs: CONNECT_TIMEOUT_MS,
+  topics: true,
   start(url, events) {
     const session = connect(url, {
       heartbeat: { intervalMs: 200, timeoutMs: 200 },
@@ -17,11 +18,22 @@ export const clientUnderTest: ClientSubject = {
       closeTimeoutMs: 300,
     })
     session.on('error', () => {})
-    session.on('message', ({ data }) => events.message(data))
+    session.on('message', ({ data, topic }) => events.message(data, topic))
     session.on('gap', ({ from, to, reason }) => events.gap({ from, to, reason }))
     session.on('lost', ({ messages }) => {
       for (const { data } of messages) events.lost(data)
     })
-    return { send: (data) => session.send(data), close: () => session.close() }
+    return {
+      send: (data) => session.send(data),
+      subscribe: (topic, from, events) => {
+        const subscription = session.subscribe(topic, { from })
+        subscription.on('message', ({ data }) => events.message(data))
+        subscription.on('gap', ({ from, to, reason }) => events.gap({ from, to, reason }))
+        subscription.on('ended', ({ reason }) => events.ended(reason))
+        subscription.on('error', () => {})
+        return () => subscription.unsubscribe()
+      },
+      close: () => session.close(),
+    }
   },
 }

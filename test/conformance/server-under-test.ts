@@ -1,8 +1,16 @@
-import { createServer, memoryStore, type ServerOptions, type Store } from '../../src/server/index.ts'
+import {
+  createServer,
+  memoryStore,
+  type PublishOptions,
+  type ServerOptions,
+  type Session,
+  type Store,
+} from '../../src/server/index.ts'
 import { serverCommands, type ServerSubject } from '../../src/testing/index.ts'
 
 const HANDSHAKE_TIMEOUT_MS = 500
 const INBOX_MESSAGES = 2_000
+const topics = { keptMessages: 50, maxSubscriptions: 20 }
 
 /** What the raw clients say as `auth`. */
 const auth = { accepted: 'alice', other: 'bob', refused: 'nobody', later: 'later' }
@@ -17,24 +25,50 @@ export interface ServerBreakage {
 export async function serverUnderTest(breakage: ServerBreakage = {}): Promise<ServerSubject & AsyncDisposable> {
   const heartbeat = { intervalMs: 200, timeoutMs: 200 }
   const store = memoryStore({ maxMessages: INBOX_MESSAGES })
+  /** Sessions and topics that they may no longer have. */
+  const forbidden = new Set<string>()
   const server = createServer({
     port: 0,
     heartbeat,
+    authorize: async ({ session, topic }) => {
+      if (topic.startsWith('unsure')) throw new Error('not now')
+      if (topic.startsWith('slow')) await new Promise((resolve) => setTimeout(resolve, 300))
+      return !topic.startsWith('denied') && !forbidden.has(`${session.id} ${topic}`)
+    },
+    topics: { maxMessages: topics.keptMessages },
     authenticate: ({ auth }) => {
       if (auth === 'later') throw new Error('not now')
       return typeof auth === 'string' && auth !== 'nobody' && auth
     },
     store: breakage.store ? brokenStore(store, breakage.store(store)) : store,
-    limits: { handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS, maxMessageBytes: 10_000, maxPendingMessages: 1_500 },
+    limits: {
+      handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
+      maxMessageBytes: 10_000,
+      maxPendingMessages: 1_500,
+      maxSubscriptionsPerSession: topics.maxSubscriptions,
+    },
     ...breakage.options,
   })
   server.on('error', () => {})
+  const obey = async (session: Session, text: string): Promise<void> => {
+    const [, command, topic = '', data = ''] = /^(\S+)(?: (\S+))?(?: ([^]*))?$/.exec(text) ?? []
+    const publish = (data: string | Uint8Array, options?: PublishOptions) => server.publish(topic, data, options)
+    if (command === serverCommands.publish) await publish(data)
+    if (command === serverCommands.publishBytes) await publish(new TextEncoder().encode(data))
+    if (command === serverCommands.publishVolatile) await publish(data, { volatile: true })
+    if (command === serverCommands.publishExcept) await publish(data, { except: session })
+    if (command === serverCommands.subscribe) await session.subscribe(topic)
+    if (command === serverCommands.unsubscribe) for (const one of server.sessions()) one.unsubscribe(topic)
+    if (command === serverCommands.forbid || command === serverCommands.revoke) forbidden.add(`${session.id} ${topic}`)
+    if (command === serverCommands.revoke) await session.reauthorize()
+  }
   server.on('session', (session) => {
     // What is sent back to a session that has just ended.
     session.on('error', () => {})
     session.on('message', async ({ data }) => {
       if (data === serverCommands.end) return void session.close()
       if (data === serverCommands.wait) await new Promise((resolve) => setTimeout(resolve, 1_000))
+      if (typeof data === 'string' && data.startsWith('!')) await obey(session, data)
       await session.send(data)
     })
   })
@@ -45,6 +79,7 @@ export async function serverUnderTest(breakage: ServerBreakage = {}): Promise<Se
     auth,
     handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
     inboxMessages: INBOX_MESSAGES,
+    topics,
     drain: () => server.close({ drainMs: 1_000 }),
     [Symbol.asyncDispose]: () => server.close(),
   }

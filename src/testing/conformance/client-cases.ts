@@ -3,6 +3,7 @@ import { clientFrameCases } from './client-frame-cases.ts'
 import { clientHandshakeCases } from './client-handshake-cases.ts'
 import { clientLifeCases } from './client-life-cases.ts'
 import { clientResumeCases } from './client-resume-cases.ts'
+import { clientTopicCases } from './client-topic-cases.ts'
 import type { ClientSubject } from './client-subject.ts'
 import type { ConformanceCase } from './conformance-case.ts'
 
@@ -13,4 +14,5 @@ export const clientCases: readonly ConformanceCase<ClientSubject>[] = [
   ...clientFrameCases,
   ...clientResumeCases,
   ...clientLifeCases,
+  ...clientTopicCases,
 ]

@@ -1,4 +1,5 @@
-import type { Hello, Payload, Resume, Welcome } from '../../protocol/frame.ts'
+import type { From, Hello, Payload, Resume, Sub, Subbed, Welcome } from '../../protocol/frame.ts'
+import { encodeSubbed } from '../../protocol/encode.ts'
 import type { ClientSubject, ClientUnderTest } from './client-subject.ts'
 import { caseFactory, ConformanceError, type Scene } from './conformance-case.ts'
 import { expectThat, pause, SOON_MS } from './raw-connection.ts'
@@ -25,6 +26,30 @@ interface Gap {
   readonly reason: string
 }
 
+/** What an application does with what it is told, and what that was. */
+export class Told {
+  /** In order: what begins with a letter and a colon is no message. */
+  readonly told: string[] = []
+  /** The application does not get done with the messages that it is given. */
+  holds = false
+  /** How many messages the application does not handle from now on. */
+  failures = 0
+  unsubscribe: () => unknown = () => {}
+  #release: (() => void)[] = []
+
+  async message(data: Payload): Promise<void> {
+    this.told.push(shown(data))
+    if (this.failures-- > 0) throw new Error('The case wants that this message is not handled.')
+    if (this.holds) await new Promise<void>((resolve) => this.#release.push(resolve))
+  }
+
+  /** The application gets done with all that it has, and with all that comes. */
+  release(): void {
+    this.holds = false
+    for (const release of this.#release.splice(0)) release()
+  }
+}
+
 /** A client under test, and the server that the runner plays. */
 export class ClientScene implements Scene {
   readonly transcript = new Transcript()
@@ -39,13 +64,17 @@ export class ClientScene implements Scene {
   failures = 0
   /** What the server has said last. */
   welcome: Welcome = usual
+  /** What the application was told of topics that the server has subscribed it to. */
+  readonly ofServer = new Told()
+  readonly #subscriptions: Told[] = [this.ofServer]
   #release: (() => void)[] = []
   #tokens = 1
 
   async start(subject: ClientSubject): Promise<this> {
     const url = await this.server.listening()
     this.client = await subject.start(url, {
-      message: async (data) => {
+      message: async (data, topic) => {
+        if (topic !== undefined) return this.ofServer.message(`${topic} ${shown(data)}`)
         this.transcript.add('client', `is told ${shown(data)}`)
         this.told.push(data)
         if (this.failures-- > 0) throw new Error('The case wants that this message is not handled.')
@@ -67,6 +96,52 @@ export class ClientScene implements Scene {
   release(): void {
     this.holds = false
     for (const release of this.#release.splice(0)) release()
+  }
+
+  /** Makes the client subscribe. */
+  subscribe(topic: string, from: From = 'now'): Told {
+    const told = new Told()
+    this.#subscriptions.push(told)
+    this.transcript.add('client', `subscribes to ${topic}`)
+    const { client } = this
+    if (!client.subscribe) throw new ConformanceError('The client has no `subscribe()`.')
+    told.unsubscribe = client.subscribe(topic, from, {
+      message: (data) => {
+        this.transcript.add('client', `is told ${shown(data)} of ${topic}`)
+        return told.message(data)
+      },
+      gap: ({ from, to, reason }) => void told.told.push(`gap: ${from}-${to ?? '?'} ${reason}`),
+      ended: (reason) => void told.told.push(`ended: ${reason}`),
+    })
+    return told
+  }
+
+  /** Makes the client subscribe, and lets it. @returns what it has asked for */
+  async subscribed(
+    peer: RawPeer,
+    topic: string,
+    answer: Partial<Subbed> = {},
+    from: From = 'now',
+  ): Promise<{ readonly told: Told; readonly sub: Sub }> {
+    const told = this.subscribe(topic, from)
+    const { body: sub } = await peer.expect('sub')
+    expectThat(sub.topic === topic, `SUB for ${topic}, not ${sub.topic}`)
+    this.answer(peer, sub, answer)
+    return { told, sub }
+  }
+
+  /** Answers SUB, with the position that it names if it has one. */
+  answer(peer: RawPeer, { ref, topic, from }: Sub, answer: Partial<Subbed> = {}): void {
+    const position = typeof from === 'object' && 'offset' in from ? from : { generation: 'x', offset: 0 }
+    const body = { ref, topic, id: ref, last: answer.offset ?? position.offset, ...position, ...answer }
+    peer.send(encodeSubbed(body))
+  }
+
+  /** Waits until the application was told so much of a topic, and expects that it was exactly this. */
+  async hasHeard({ told }: Told, ...expected: string[]): Promise<void> {
+    const wanted = `that the application is told ${expected.join(' | ')}`
+    await this.eventually(wanted, () => told.length >= expected.length)
+    expectThat(told.join('|') === expected.join('|'), `${wanted}, not ${told.join(' | ')}`)
   }
 
   /** Makes the client send messages. @returns how many of them were acknowledged */
@@ -140,6 +215,7 @@ export class ClientScene implements Scene {
 
   async end(): Promise<void> {
     this.release()
+    for (const told of this.#subscriptions) told.release()
     this.server.end()
     await Promise.race([Promise.resolve(this.client?.close()), pause(1_000)])
   }

@@ -1,6 +1,6 @@
 import { WebSocket } from 'ws'
 import { encodeHello, encodeHelloEntry } from '../../protocol/encode.ts'
-import type { Frame, Hello, Resume, Welcome, Window } from '../../protocol/frame.ts'
+import type { Frame, Hello, Resume, Sub, Welcome, Window } from '../../protocol/frame.ts'
 import { PROTOCOL } from '../../protocol/limits.ts'
 import { ConformanceError } from './conformance-case.ts'
 import { RawConnection, SOON_MS } from './raw-connection.ts'
@@ -13,6 +13,8 @@ export interface Approach {
   readonly resume?: Resume
   readonly window?: Window
   readonly auth?: unknown
+  /** Subscriptions that HELLO asks for. */
+  readonly topics?: readonly Sub[]
   /** Instead of all of that. */
   readonly protocols?: string[]
   readonly headers?: Record<string, string>
@@ -20,10 +22,11 @@ export interface Approach {
 
 const WINDOW: Window = { messages: 1_000, bytes: 1_000_000 }
 
-export const helloOf = ({ resume, window = WINDOW, auth }: Approach): Hello => ({
+export const helloOf = ({ resume, window = WINDOW, auth, topics }: Approach): Hello => ({
   ...(resume && { resume }),
   ...(auth !== undefined && { auth }),
   window,
+  ...(topics && { topics }),
 })
 
 /** A client that the runner plays. */

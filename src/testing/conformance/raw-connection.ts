@@ -12,6 +12,8 @@ export type FrameOf<Type extends Frame['type']> = Extract<Frame, { readonly type
 /** How long a case waits for what has to happen soon. */
 export const SOON_MS = 4_000
 
+const atAnyTime = new Set<Frame['type']>(['data', 'ack', 'ping', 'pong', 'tdata', 'volatile', 'skip'])
+
 interface Closing {
   readonly code: number
   readonly reason: string
@@ -94,8 +96,8 @@ export class RawConnection {
   }
 
   /**
-   * The next frame that is not a message, an acknowledgement or a heartbeat, unless one of those is asked for: they may
-   * come at any time.
+   * The next frame that is not a message, of the inbox or a topic, an acknowledgement or a heartbeat, unless one of those
+   * is asked for: they may come at any time.
    *
    * @throws ConformanceError if it is of another type, or none comes
    */
@@ -105,7 +107,7 @@ export class RawConnection {
       () => {
         while (this.#looked < this.frames.length) {
           const frame = this.frames[this.#looked++]!
-          if (frame.type === type || !['data', 'ack', 'ping', 'pong'].includes(frame.type)) return frame
+          if (frame.type === type || !atAnyTime.has(frame.type)) return frame
         }
         if (this.closing) throw this.#unexpected(type.toUpperCase())
         return
@@ -227,7 +229,7 @@ export class RawConnection {
         const size = frame.payloads.reduce((sum, { length }) => sum + length, 0)
         this.largestBatch = Math.max(this.largestBatch, size)
       }
-    } else if (frame.type === 'gap') this.#numbered(frame.body.from, frame.body.to)
+    } else if (frame.type === 'gap' && frame.body.topic === undefined) this.#numbered(frame.body.from, frame.body.to)
   }
 
   #numbered(from: number, to: number): void {

@@ -1,6 +1,6 @@
 import { caseFactory, ConformanceError, type Scene } from './conformance-case.ts'
 import { openRawClient, type Approach, type RawClient } from './raw-client.ts'
-import type { ServerSubject } from './server-subject.ts'
+import { serverCommands, type ServerSubject } from './server-subject.ts'
 import { Transcript } from './transcript.ts'
 
 /** A server under test, and the clients that the runner plays. */
@@ -9,6 +9,7 @@ export class ServerScene implements Scene {
   readonly #subject: ServerSubject
   readonly #clients: RawClient[] = []
   #opened = 0
+  #operator: RawClient | undefined
 
   constructor(subject: ServerSubject) {
     this.#subject = subject
@@ -39,6 +40,23 @@ export class ServerScene implements Scene {
     const client = await this.#open(approach)
     if (typeof client !== 'number') throw new ConformanceError('Expected that the upgrade is refused; it was not.')
     return client
+  }
+
+  /** Has the application of the server do something, and waits until it is done. By a client of its own if no other is named. */
+  async command(commands: readonly string[], by?: RawClient): Promise<void> {
+    const client = by ?? (this.#operator ??= await this.attach({ window: { messages: 5_000, bytes: 4_000_000 } }))
+    for (let done = 0; done < commands.length; done += 100) {
+      const some = commands.slice(done, done + 100)
+      const count = client.heard.length + some.length
+      client.say(...some)
+      await client.hear(count)
+      client.acknowledge()
+    }
+  }
+
+  /** Publishes texts to a topic. */
+  publish(topic: string, ...texts: string[]): Promise<void> {
+    return this.command(texts.map((text) => `${serverCommands.publish} ${topic} ${text}`))
   }
 
   end(): void {
