@@ -242,11 +242,12 @@ export class TopicHub<I extends Identity> {
     const own = subject && subjectTopic(subject)
     if (own && (this.#topics.has(own) || positions.has(own))) this.#subscribeOwn(session, own)
     if (!isResumed) return
-    // What the server has ended while the client was away.
+    // What the server has ended while the client was away, or the client has taken over without hearing of it.
     for (const name of positions.keys()) {
-      if (name === own || find(session, name)) continue
+      const ref = find(session, name)?.ref
+      if (name === own || ref === 0) continue
       positions.delete(name)
-      connection.transmit(encodeUnsub({ ref: 0, topic: name, reason: 'unsubscribed' }))
+      connection.transmit(encodeUnsub({ ref: 0, topic: name, reason: ref ? 'replaced' : 'unsubscribed' }))
     }
   }
 
