@@ -60,6 +60,12 @@ export class TopicHub<I extends Identity> {
   readonly #away = new Set<Member>()
   /** SUBs of a connection that `authorize` or the store has not answered yet, and whether it has had no such topic before. */
   readonly #asking = new WeakMap<SessionConnection, Map<number, boolean>>()
+  /** What the server is about to subscribe, when the store has answered. */
+  readonly #subscribing = new Set<{
+    readonly session: Session<I>
+    readonly name: string
+    cancel(): void
+  }>()
   /** Where clients were in topics that the server had subscribed them to. */
   readonly #positions = new WeakMap<Session<I>, Map<string, Position>>()
   /** Sessions by subject; made when somebody publishes to a subject. */
@@ -181,7 +187,8 @@ export class TopicHub<I extends Identity> {
 
   /** The server subscribes a session. */
   subscribe(session: Session<I>, name: string, from: From): MaybePromise<void> {
-    const isDone = (): boolean => session.end !== undefined || find(session, name) !== undefined
+    let isWanted = true
+    const isDone = (): boolean => !isWanted || session.end !== undefined || find(session, name) !== undefined
     if (isDone()) return
     const told = (): Position | undefined => this.#positions.get(session)?.get(name)
     const begin = (topic: OpenTopic): MaybePromise<void> => {
@@ -196,12 +203,17 @@ export class TopicHub<I extends Identity> {
         if (session.isConnected) this.#enter(session, topic, after)
       })
     }
-    return this.#withTopic(name, begin)
+    const subscribed = this.#withTopic(name, begin)
+    if (!(subscribed instanceof Promise)) return
+    const pending = { session, name, cancel: () => void (isWanted = false) }
+    this.#subscribing.add(pending)
+    return subscribed.finally(() => this.#subscribing.delete(pending))
   }
 
   /** The server, or the one who revokes, ends a subscription. */
   unsubscribe(session: Session<I>, name: string, reason: string): void {
     this.#positions.get(session)?.delete(name)
+    for (const pending of this.#subscribing) if (pending.session === session && pending.name === name) pending.cancel()
     const member = find(session, name)
     if (!member) return
     const { ref } = member
