@@ -51,7 +51,11 @@ export class SessionConnection extends GuardedConnection<WebSocket> {
   readonly latency = new Latency()
   /** Called when it has a session. */
   attached: () => void = () => {}
+  /** Questions of the client that `authorize` has not answered, those that it has taken back included. */
+  asked = 0
   #waitsForDrain = false
+  /** Answers that were given while it took no more data. */
+  #unread = 0
   readonly #timeoutMs: number
   #pingedAt = NaN
 
@@ -105,6 +109,12 @@ export class SessionConnection extends GuardedConnection<WebSocket> {
       })
     }
     return isWritable
+  }
+
+  /** Another answer is due. @returns whether there are no more than so many that nobody reads */
+  mayAnswer(most: number): boolean {
+    this.#unread = this.isWritable ? 0 : this.#unread + 1
+    return this.#unread <= most
   }
 
   transmit(message: Payload): void {

@@ -8,6 +8,7 @@ import type { Target } from '../host/topic-option.ts'
 import { CloseCode } from '../protocol/close-codes.ts'
 import { encodeUnsub } from '../protocol/encode.ts'
 import type { Frame, From, Hello, Payload, Position, Sub } from '../protocol/frame.ts'
+import { Violation } from '../protocol/violation.ts'
 import type { MaybePromise, Retention, Store, TopicInfo } from '../stores/store.ts'
 import type { ServerOptions } from './options.ts'
 import type { Identity } from './identity.ts'
@@ -281,7 +282,11 @@ export class TopicHub<I extends Identity> {
 
   /** A client subscribes or unsubscribes. */
   frame(session: Session<I>, connection: SessionConnection, frame: Frame & { readonly type: 'sub' | 'unsub' }): void {
-    if (frame.type === 'sub') return this.#sub(session, connection, frame.body)
+    if (frame.type === 'sub') {
+      // Answers count in no window. Whoever asks and does not read must not make them pile up.
+      if (!connection.mayAnswer(this.#mostQuestions)) throw new Violation(CloseCode.tooLarge, 'answers are not read')
+      return this.#sub(session, connection, frame.body)
+    }
     const { ref, topic = '', pause } = frame.body
     this.#asking.get(connection)?.delete(ref)
     const member = ref ? membersOf(session).find((member) => member.ref === ref) : find(session, topic)
@@ -324,6 +329,11 @@ export class TopicHub<I extends Identity> {
     return grouped
   }
 
+  /** All that a session may have, asked for and taken back and asked for again. */
+  get #mostQuestions(): number {
+    return 2 * this.#host.maxSubscriptionsPerSession + 1_024
+  }
+
   #sub(session: Session<I>, connection: SessionConnection, sub: Sub): void {
     const { ref, topic } = sub
     const refuse = (reason: string): void => {
@@ -346,6 +356,7 @@ export class TopicHub<I extends Identity> {
       for (const isAnotherNew of asking.values()) if (isAnotherNew) count++
       if (count >= this.#host.maxSubscriptionsPerSession) return refuse('limit')
     }
+    if (connection.asked >= this.#mostQuestions) return refuse('limit')
     asking.set(ref, isNew)
     const isWanted = (): boolean => session.core.transport === connection && asking.has(ref)
     const allowed = (isAllowed: boolean): void => {
@@ -357,8 +368,10 @@ export class TopicHub<I extends Identity> {
     const failed = (cause: unknown): void => this.#failed(connection, 'authorize', cause)
     try {
       const isAllowed = this.#isAllowed(session, topic)
-      if (isAllowed instanceof Promise) isAllowed.then(allowed, failed)
-      else allowed(isAllowed)
+      if (isAllowed instanceof Promise) {
+        connection.asked++
+        isAllowed.finally(() => connection.asked--).then(allowed, failed)
+      } else allowed(isAllowed)
     } catch (cause) {
       failed(cause)
     }
