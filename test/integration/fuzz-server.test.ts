@@ -33,10 +33,12 @@ test.for([
     const bystander = new Bystander(url, 'one')
     scene.atEnd(() => bystander.session.close())
     await bystander.roundTrip()
+    bystander.listen()
     const codes = new Tally()
     const refused = new Tally()
     let done = 0
     let frames = 0
+    let topicFrames = 0
 
     const clients = Array.from({ length: CLIENTS }, (_, index) => {
       const name = String.fromCharCode(97 + index)
@@ -54,6 +56,7 @@ test.for([
         else expect(expected ?? documentedCodes, what).toContain(code)
         for (const message of received) {
           const text = String(message)
+          if (/^[OUTVKG]/.test(text)) topicFrames++
           const found = [...secrets, ...bystander.tokens].find((secret) => text.includes(secret))
           if (found !== undefined)
             throw new Error(`After ${what}, ${client.mark} got ${found} of another session: ${text}`)
@@ -72,7 +75,7 @@ test.for([
       const endsAt = performance.now() + PATIENCE_MS
       for (
         let stats;
-        (stats = await child.ask('stats')).sessions > 1 || stats.connections > 1;
+        (stats = await child.ask('stats')).sessions > 1 || stats.connections > 1 || stats.subscriptions > 2;
         await bystander.roundTrip()
       )
         if (performance.now() > endsAt)
@@ -87,12 +90,15 @@ test.for([
     await bystander.roundTrip()
     console.info(
       `${done} conversations, ${frames} frames, ends by code: ${codes}; refused upgrades: ${refused}; ` +
-        `violations counted: ${stats.violations}, resumed: ${stats.resumed}; the bystander's round trips: ${bystander.trips}; ` +
+        `violations counted: ${stats.violations}, resumed: ${stats.resumed}; the bystander's round trips: ${bystander.trips}, ` +
+        `its messages of topics: ${bystander.heard}; frames of topics: ${topicFrames}; ` +
         `heap ${megabytes(before.heap)} before, ${megabytes(after.heap)} after; ` +
         `peak of the process ${megabytes(before.peakRss)} before, ${megabytes(after.peakRss)} after`,
     )
     expect(bystander.states).toEqual(['connecting', 'open'])
     expect(stats.errors).toEqual([])
+    expect(bystander.heard).toBeGreaterThan(100)
+    expect(topicFrames).toBeGreaterThan(done)
     expect(after.heap - before.heap).toBeLessThan(MAX_HEAP_GROWTH)
     expect(after.peakRss - before.peakRss).toBeLessThan(MAX_RSS_GROWTH)
   },

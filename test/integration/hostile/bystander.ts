@@ -12,6 +12,8 @@ export class Bystander {
   readonly tokens: string[] = []
   readonly states: string[] = []
   trips = 0
+  /** Messages of topics that came, in order and without a gap. */
+  heard = 0
   readonly #name: string
   #arrived: ((text: string) => void) | undefined
   #fault: Error | undefined
@@ -30,10 +32,31 @@ export class Bystander {
     }
     this.session = connect(url, { WebSocket: WatchedWebSocket, closeTimeoutMs: 0, auth: SECRET + name })
     this.session.on('state', ({ state, ending }) => this.states.push(ending ? `${state} ${ending.code}` : state))
-    this.session.on('message', ({ data }) => {
+    this.session.on('message', ({ data, topic }) => {
+      // It is told what the server publishes to those who do nothing wrong.
+      if (topic !== undefined) return this.#check(String(data).startsWith(SECRET), `${topic}: ${String(data)}`)
       if (!this.#arrived) this.#fault ??= new Error(`The bystander got what it did not wait for: ${String(data)}`)
       this.#arrived?.(String(data))
     })
+  }
+
+  /** Subscribes to what the server publishes for those who do nothing wrong. Call it after a first round trip. */
+  listen(): void {
+    const subscription = this.session.subscribe('private')
+    let last = 0
+    subscription.on('message', ({ data, position }) => {
+      const { offset } = position!
+      this.#check(!last || offset === last + 1, `${offset} behind ${last}`)
+      this.#check(String(data).startsWith(SECRET), String(data))
+      last = offset
+      this.heard++
+    })
+    subscription.on('gap', (gap) => this.#check(false, JSON.stringify(gap)))
+    subscription.on('ended', ({ reason }) => this.#check(false, reason))
+  }
+
+  #check(holds: boolean, what: string): void {
+    if (!holds) this.#fault ??= new Error(`The bystander got what is not right: ${what}`)
   }
 
   /** One message there and back. Call it again when it has resolved. */

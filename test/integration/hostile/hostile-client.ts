@@ -1,7 +1,15 @@
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
-import { encodeAck, encodeData, encodeHello } from '../../../src/protocol/encode.ts'
-import type { Hello, Payload, Welcome } from '../../../src/protocol/frame.ts'
+import { decode } from '../../../src/protocol/decode.ts'
+import {
+  encodeAck,
+  encodeData,
+  encodeHello,
+  encodeSub,
+  encodeTopicAck,
+  encodeUnsub,
+} from '../../../src/protocol/encode.ts'
+import type { From, Hello, Payload, Sub, Welcome } from '../../../src/protocol/frame.ts'
 import { HELLO_PREFIX, PROTOCOL } from '../../../src/protocol/limits.ts'
 import { mutate, mutateJson } from './mutate.ts'
 import { RawClient } from './raw-client.ts'
@@ -13,6 +21,7 @@ export const victimLimits = {
   maxPendingMessages: 64,
   maxPendingBytes: 20_000,
   maxHelloBytes: 4_096,
+  maxSubscriptionsPerSession: 8,
 }
 /** Most bytes of a WebSocket message, as the server derives it from its limits. */
 const MAX_PAYLOAD = 3 * victimLimits.maxPendingBytes + 16_384
@@ -54,6 +63,8 @@ interface Talk {
   readonly send: (...messages: Payload[]) => void
   /** Number of the next message. */
   next: number
+  /** The next subscription. */
+  nextRef: number
   /** Marks what this client has sent. */
   readonly mark: string
 }
@@ -70,7 +81,67 @@ const validFrames: readonly ValidFrame[] = [
   () => 'P',
   () => 'P1500',
   () => 'Q',
+  (talk) => encodeSub(newSub(talk.random, talk.nextRef++)),
+  (talk) => encodeSub(newSub(talk.random, talk.nextRef++)),
+  // One that it has had, or has not had yet, wherever the topic.
+  ({ random, nextRef }) => encodeSub(newSub(random, 1 + random.below(nextRef + 2))),
+  ({ random }) => encodeSub(newSub(random, 0)),
+  ({ random, nextRef }) => encodeUnsub({ ref: random.below(nextRef + 2) }),
+  ({ random, nextRef }) =>
+    encodeUnsub({ ref: random.below(nextRef + 2), topic: random.pick(topicNames), pause: random.chance(0.7) }),
+  ({ random }) => encodeUnsub({ ref: 0, topic: random.pick(topicNames), pause: true }),
+  ({ client, random }) => {
+    const { messages, bytes } = carried(client)
+    return encodeTopicAck(0, random.chance(0.5) ? messages : random.below(messages + 1), bytes)
+  },
+  (talk) => encodeData(talk.next++, 0, [ordered(talk.random)]),
+  (talk) => batch(talk, () => ordered(talk.random)),
 ]
+
+const topicNames = [
+  'room',
+  'hall',
+  'slow',
+  'slow/2',
+  'private',
+  'é😀',
+  '__proto__',
+  'constructor',
+  '$',
+  '$subject:',
+  '$sessions:x',
+  'x'.repeat(256),
+]
+
+function newSub(random: Random, ref: number): Sub {
+  const from = random.pick<From>([
+    'now',
+    'first',
+    { last: random.pick([0, 1, 5, 999_999_999_999_999]) },
+    { generation: '', offset: random.below(9) },
+    { generation: 'constructor', offset: 999_999_999_999_999 },
+  ])
+  return { ref, topic: random.pick(topicNames), from }
+}
+
+/** What the server's application is asked to do. */
+const ordered = (random: Random): string =>
+  `${random.pick(['publish', 'publish', 'volatile', 'subscribe', 'unsubscribe'])} ${random.pick(['room', 'hall', 'slow', 'é😀'])} ${'x'.repeat(random.pick([0, 9, 9_000]))}`
+
+/** What the connection has carried of topics. */
+function carried({ received }: RawClient): { messages: number; bytes: number } {
+  const carried = { messages: 0, bytes: 0 }
+  for (const message of received) {
+    const frame = decode(message)
+    if (frame.type === 'tdata' || frame.type === 'volatile')
+      for (const { length } of frame.payloads) {
+        carried.messages++
+        carried.bytes += length
+      }
+    else if (frame.type === 'skip' || (frame.type === 'gap' && frame.body.topic !== undefined)) carried.messages++
+  }
+  return carried
+}
 
 const text = (message: string) => (talk: Talk) => talk.send(message)
 const binary = (message: string) => (talk: Talk) => talk.send(Buffer.from(message, 'latin1'))
@@ -113,6 +184,33 @@ const violations: readonly Violation[] = [
     binary(frame),
   ]),
   ['ACK of what was not sent', [4903], text('A999999999')],
+  ...['A0,999999999,0', 'A0,0,999999999', 'A0,999999999999999,999999999999999'].map((frame): Violation => [
+    `ACK of topics that were not sent ${frame}`,
+    [4903],
+    text(frame),
+  ]),
+  ...[
+    'T1,1 x',
+    'T1,1,1,1 xy',
+    'V1 x',
+    'K1,1,1',
+    'O {"ref":1,"topic":"room","id":1,"generation":"x","offset":0,"last":0}',
+    'G {"topic":1,"from":1,"to":1,"reason":"overflow"}',
+    'S {"ref":1,"topic":"","from":"now"}',
+    `S {"ref":1,"topic":"${'x'.repeat(257)}","from":"now"}`,
+    'S {"ref":1,"topic":"room","from":{"last":-1}}',
+    'S {"ref":1,"topic":"room","from":"__proto__"}',
+    'U {"ref":0,"topic":""}',
+    'U {"ref":1,"pause":1}',
+    'A0,1',
+    'A0,0,0,0',
+  ].map((frame): Violation => [`of topics ${frame}`, [4903], text(frame)]),
+  ...['S {"ref":1,"topic":"room","from":"now"}', 'U {"ref":1}', 'A0,0,0'].map((frame): Violation => [
+    `binary ${frame}`,
+    [4903],
+    binary(frame),
+  ]),
+  ['SUB that cannot be authorized', [4803], text('S {"ref":1000,"topic":"fail","from":"now"}')],
   ['ACK in DATA of what was not sent', [4903], ({ send, next }) => send(`D${next},999999999 x`)],
   ['number too high', [4805], ({ send, next, random }) => send(`D${next + 1 + random.below(9)},0 x`)],
   ['number far too high', [4805], text('D999999999999999,0 x')],
@@ -198,6 +296,7 @@ export class HostileClient {
       client,
       mark: this.mark,
       next: welcome.received + 1,
+      nextRef: 1 + (body.topics?.length ?? 0),
       send: (...messages) => {
         frames += messages.length
         client.send(...messages)
@@ -248,7 +347,14 @@ export class HostileClient {
     const random = this.#random
     const client = new RawClient(this.#url)
     await client.opened()
-    const talk: Talk = { random, client, mark: this.mark, next: 1, send: (...messages) => client.send(...messages) }
+    const talk: Talk = {
+      random,
+      client,
+      mark: this.mark,
+      next: 1,
+      nextRef: 1,
+      send: (...messages) => client.send(...messages),
+    }
     const frame = random.chance(0.2) ? `H ${' '.repeat(victimLimits.maxHelloBytes)}` : random.pick(validFrames)(talk)!
     client.send(frame)
     const { code } = await client.ended()
@@ -305,7 +411,10 @@ export class HostileClient {
       bytes: random.pick([0, 1, 262_144, 999_999_999_999_999]),
     }
     const auth = random.pick([undefined, null, 0, '', 'x'.repeat(300), { constructor: {} }, [[]]])
-    const fresh: Hello = { window, ...(auth !== undefined && { auth }) }
+    const topics = random.chance(0.5)
+      ? Array.from({ length: random.below(10) }, (_, index) => newSub(random, index))
+      : undefined
+    const fresh: Hello = { window, ...(auth !== undefined && { auth }), ...(topics && { topics }) }
     const kind = random.below(8)
     const own = this.#own.length ? random.pick(this.#own) : undefined
     const position = { generation: own?.generation ?? '', offset: 0 }

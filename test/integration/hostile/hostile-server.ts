@@ -2,8 +2,19 @@ import type { IncomingMessage } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { decode, decodeHelloEntry } from '../../../src/protocol/decode.ts'
-import { encodeAck, encodeData, encodeGap, encodeNack, encodeWelcome } from '../../../src/protocol/encode.ts'
-import type { Hello, Payload, Welcome } from '../../../src/protocol/frame.ts'
+import {
+  encodeAck,
+  encodeData,
+  encodeGap,
+  encodeNack,
+  encodeSkip,
+  encodeSubbed,
+  encodeTopicData,
+  encodeUnsub,
+  encodeVolatile,
+  encodeWelcome,
+} from '../../../src/protocol/encode.ts'
+import type { Hello, Payload, Position, Sub, Unsub, Welcome } from '../../../src/protocol/frame.ts'
 import { MAX_BATCH_BYTES, PROTOCOL } from '../../../src/protocol/limits.ts'
 import { mutate } from './mutate.ts'
 import { Random } from './random.ts'
@@ -39,8 +50,24 @@ interface Kept {
   sent: number
 }
 
+/** A subscription of the client, as a server has to know it. */
+interface Feed {
+  readonly ref: number
+  readonly topic: string
+  readonly id: number
+  generation: string
+  /** Last offset that was sent. */
+  sent: number
+}
+
 /** The conversation of one connection. */
 interface Talk {
+  /** What the client has asked for, and was not answered. */
+  readonly asked: Sub[]
+  /** What it has, and what the server has made. */
+  readonly feeds: Feed[]
+  /** How many ids were used. */
+  ids: number
   readonly random: Random
   readonly socket: WebSocket
   readonly send: (...messages: Payload[]) => void
@@ -48,7 +75,7 @@ interface Talk {
   frames: number
 }
 
-type ValidFrame = (talk: Talk) => Payload
+type ValidFrame = (talk: Talk) => Payload | undefined
 type Violation = readonly [what: string, codes: readonly number[], commit: (talk: Talk) => void]
 
 const validFrames: readonly ValidFrame[] = [
@@ -75,12 +102,107 @@ const validFrames: readonly ValidFrame[] = [
   () => 'P',
   () => 'P999999',
   () => 'Q',
+  answer,
+  answer,
+  answer,
+  ofFeed((feed, { random }) => encodeTopicData(feed.id, ++feed.sent, [random.pick(['', 'é', '😀', 'x'.repeat(900)])])),
+  ofFeed((feed, { random }) => {
+    // Some of them it has.
+    const first = feed.sent + 1 - Math.min(feed.sent, random.below(4))
+    const count = feed.sent - first + 1 + 2 + random.below(8)
+    feed.sent = first + count - 1
+    return encodeTopicData(
+      feed.id,
+      first,
+      Array.from({ length: count }, (_, index) => `😀 ${index}`),
+    )
+  }),
+  ofFeed((feed) => encodeTopicData(feed.id, ++feed.sent, [Buffer.alloc(40, 0xff)])),
+  ofFeed(({ id }) => encodeVolatile(id, ['volatile'])),
+  ofFeed(({ id }) => encodeVolatile(id, [Buffer.alloc(3), Buffer.alloc(0)])),
+  ofFeed((feed, { random }) => {
+    const first = feed.sent + 1
+    feed.sent += 1 + random.below(1_000)
+    return encodeSkip(feed.id, first, feed.sent)
+  }),
+  ofFeed((feed, { random }) => {
+    const from = feed.sent + 1
+    feed.sent += 1 + random.below(1_000)
+    return encodeGap({ topic: feed.id, from, to: feed.sent, reason: 'overflow' })
+  }),
+  // Once more: further on, or with another history.
+  ofFeed((feed, { random }) => {
+    if (random.chance(0.5)) feed.sent += random.below(9)
+    else Object.assign(feed, { generation: `g${random.next()}`, sent: 0 })
+    return subbed(feed, feed.sent + random.below(3))
+  }),
+  (talk) => {
+    const { feeds, random } = talk
+    if (feeds.length > 5 || random.chance(0.5)) return
+    const topic = random.pick(['$subject:1', '$sessions:2', 'room', '__proto__', 'constructor', 'x'.repeat(256)])
+    if (feeds.some((feed) => !feed.ref && feed.topic === topic)) return
+    const feed: Feed = { ref: 0, topic, id: ++talk.ids, generation: 'g', sent: 999_999 }
+    feeds.push(feed)
+    return subbed(feed, feed.sent)
+  },
+  ({ feeds, random }) => {
+    const [feed] = feeds.length && random.chance(0.2) ? feeds.splice(random.below(feeds.length), 1) : []
+    if (!feed) return
+    const { ref, topic } = feed
+    return encodeUnsub({ ref, topic, reason: random.pick(['unauthorized', 'something', '']) })
+  },
+  ({ random }) => encodeUnsub({ ref: 1_000_000 + random.below(9), topic: 'room', reason: 'nobody' }),
+  () => encodeUnsub({ ref: 0, topic: 'nobody has it', reason: 'nobody' }),
 ]
+
+function subbed({ ref, topic, id, generation, sent }: Feed, last: number): string {
+  return encodeSubbed({ ref, topic, id, generation, offset: sent, last })
+}
+
+/** Answers the oldest SUB. */
+function answer(talk: Talk): Payload | undefined {
+  const { asked, feeds, random } = talk
+  const sub = asked.shift()
+  if (!sub) return
+  const { ref, topic, from } = sub
+  if (!ref) return
+  if (random.chance(0.1)) return encodeUnsub({ ref, topic, reason: 'limit' })
+  const known: Position = typeof from === 'object' && 'offset' in from ? from : { generation: 'g', offset: 3 }
+  const feed = { ref, topic, id: ++talk.ids, generation: known.generation, sent: known.offset }
+  // One that was paused has had another id.
+  const former = feeds.findIndex((one) => one.ref === ref)
+  if (former >= 0) feeds.splice(former, 1)
+  feeds.push(feed)
+  return subbed(feed, feed.sent + random.below(9))
+}
+
+function ofFeed(frame: (feed: Feed, talk: Talk) => Payload): ValidFrame {
+  return (talk) => (talk.feeds.length ? frame(talk.random.pick(talk.feeds), talk) : undefined)
+}
 
 const text =
   (...messages: string[]) =>
   ({ send }: Talk) =>
     send(...messages)
+/** Breaks a rule about a topic that the client has; if it has none, it gets one that the server has made. */
+const onFeed =
+  (...messages: ((feed: Feed) => Payload)[]) =>
+  (talk: Talk) => {
+    const feed: Feed = { ref: 0, topic: 'violated', id: ++talk.ids, generation: 'g', sent: 5 }
+    talk.send(subbed(feed, feed.sent), ...messages.map((message) => message(feed)))
+  }
+/** More than a window for an application that does not get done with the first message. */
+const flood =
+  (count: number, message: (feed: Feed) => Payload) =>
+  (talk: Talk): void => {
+    onFeed(
+      (feed) => encodeTopicData(feed.id, ++feed.sent, ['hang']),
+      ...Array.from({ length: count }, () => message),
+    )(talk)
+    // The client may pause it, and be done with the rest.
+    talk.socket.close(1001)
+  }
+const FLOODED = [1001, 1005, 1006, 4904]
 /** Bytes that go to the wire as they are. */
 const raw =
   (...bytes: number[]) =>
@@ -105,6 +227,17 @@ const malformed = [
   'B1,0,1 a',
   'Y {}',
   'G {}',
+  'T1,1',
+  'T1,1,1 x',
+  'V1',
+  'V1,1 x',
+  'K1,1',
+  'K1,1,1 ',
+  'O {}',
+  'U []',
+  'A0,1',
+  'O {"ref":0,"topic":"","id":1,"generation":"x","offset":0,"last":0}',
+  'O {"ref":0,"topic":"t","id":-1,"generation":"x","offset":0,"last":0}',
 ]
 const unknown = [
   'H {}',
@@ -123,6 +256,65 @@ const violations: readonly Violation[] = [
   ...unknown.map((frame): Violation => [`unknown ${frame}`, [4903], text(frame)]),
   ['second WELCOME', [4903], ({ send, kept }) => send(encodeWelcome(kept.welcome))],
   ['REJECT after WELCOME', [4903], text('R {"code":4000,"reason":""}')],
+  ['SUB to a client', [4903], text('S {"ref":1,"topic":"room","from":"now"}')],
+  ['counts of topics', [4903], text('A0,0,0')],
+  ...['T999999,1 x', 'V999999 x', 'K999999,1,1', 'G {"topic":999999,"from":1,"to":1,"reason":"overflow"}'].map(
+    (frame): Violation => [`unknown id ${frame}`, [4903], text(frame)],
+  ),
+  ['TDATA that jumps', [4805], onFeed(({ id, sent }) => encodeTopicData(id, sent + 2, ['x']))],
+  ['TDATA 0', [4805], onFeed(({ id }) => encodeTopicData(id, 0, ['x', 'y']))],
+  ['SKIP that jumps', [4805], onFeed(({ id, sent }) => encodeSkip(id, sent + 2, sent + 3))],
+  ['SKIP that goes back', [4805], onFeed(({ id, sent }) => encodeSkip(id, sent + 1, sent))],
+  ['SKIP 0', [4805], onFeed(({ id, sent }) => encodeSkip(id, 0, sent))],
+  [
+    'GAP of a topic that jumps',
+    [4805],
+    onFeed(({ id, sent }) => encodeGap({ topic: id, from: sent + 2, to: sent + 3, reason: 'overflow' })),
+  ],
+  [
+    'GAP of a topic that goes back',
+    [4805],
+    onFeed(({ id, sent }) => encodeGap({ topic: id, from: sent + 1, to: sent, reason: 'overflow' })),
+  ],
+  ['an offset beyond the last one', [4903], onFeed((feed) => subbed(feed, feed.sent - 1))],
+  ['a history that has become shorter', [4903], onFeed((feed) => subbed({ ...feed, sent: 2 }, 4))],
+  [
+    'TDATA too large',
+    [4904],
+    onFeed(({ id, sent }) => encodeTopicData(id, sent + 1, ['x'.repeat(MAX_MESSAGE_BYTES + 1)])),
+  ],
+  ['VOLATILE too large', [4904], onFeed(({ id }) => encodeVolatile(id, ['x', 'x'.repeat(MAX_MESSAGE_BYTES + 1)]))],
+  [
+    'a flood of TDATA',
+    FLOODED,
+    flood(10, (feed) => {
+      const first = feed.sent + 1
+      feed.sent += 1_000
+      return encodeTopicData(
+        feed.id,
+        first,
+        Array.from({ length: 1_000 }, () => ''),
+      )
+    }),
+  ],
+  ['a flood of bytes', FLOODED, flood(40, (feed) => encodeTopicData(feed.id, ++feed.sent, ['x'.repeat(18_000)]))],
+  ['a flood of VOLATILE', FLOODED, flood(5_000, ({ id }) => encodeVolatile(id, ['v']))],
+  ['a flood of SKIP', FLOODED, flood(5_000, (feed) => encodeSkip(feed.id, ++feed.sent, feed.sent))],
+  [
+    'a flood of GAP',
+    FLOODED,
+    flood(5_000, (feed) => encodeGap({ topic: feed.id, from: ++feed.sent, to: feed.sent, reason: 'x' as 'overflow' })),
+  ],
+  [
+    'a flood of histories',
+    [4904],
+    flood(10_000, (feed) => subbed(Object.assign(feed, { generation: `g${feed.sent++}` }), feed.sent)),
+  ],
+  [
+    'a flood of topics',
+    FLOODED,
+    flood(2_000, (feed) => subbed({ ...feed, topic: `t${++feed.sent}`, id: 1_000_000 + feed.sent }, feed.sent)),
+  ],
   ['binary control frame', [4903], ({ send }) => send(Buffer.from('P'))],
   ['ACK of what was not sent', [4903], text('A999999999')],
   ['number too high', [4805], ({ send, kept, random }) => send(`D${kept.sent + 2 + random.below(9)},0 x`)],
@@ -251,6 +443,9 @@ export class HostileServer {
     const talk: Talk = {
       random,
       socket,
+      asked: [],
+      feeds: [],
+      ids: 0,
       frames: 0,
       send: (...messages) => {
         talk.frames += messages.length
@@ -274,6 +469,8 @@ export class HostileServer {
         if (frame.type === 'hello') resolve(frame.body)
         if (frame.type === 'data')
           talk.kept.received = Math.max(talk.kept.received, frame.first + frame.payloads.length - 1)
+        if (frame.type === 'sub') talk.asked.push(frame.body)
+        if (frame.type === 'unsub') forget(talk, frame.body)
         if (frame.type === 'ping') socket.send('Q')
         if (frame.type === 'pong') {
           pongs++
@@ -311,6 +508,10 @@ export class HostileServer {
     isAlive: () => Promise<boolean>,
   ): Promise<[what: string, expected: readonly number[] | undefined]> {
     const { random, send, socket } = talk
+    const sendValid = (): void => {
+      const frame = random.pick(validFrames)(talk)
+      if (frame !== undefined) send(frame)
+    }
     const welcome = this.#welcomeFor(slot, talk, hello)
     const opening = random.below(12)
     if (opening === 0) {
@@ -345,9 +546,10 @@ export class HostileServer {
     }
     this.#kept[slot] = talk.kept
     talk.kept.welcome = welcome
+    if (hello.topics) talk.asked.push(...hello.topics)
     send(encodeWelcome(welcome))
-    for (let left = random.below(12); left > 0; left--) {
-      send(random.pick(validFrames)(talk))
+    for (let left = random.below(24); left > 0; left--) {
+      sendValid()
       if (random.chance(0.2)) await isAlive()
     }
     if (!(await isAlive())) return ['nothing was wrong', [0]]
@@ -361,7 +563,7 @@ export class HostileServer {
       // What the client has of them is not known.
       this.#kept[slot] = undefined
       for (let left = 1 + random.below(5); left > 0; left--) {
-        const mutated = mutate(random, random.pick(validFrames)(talk))
+        const mutated = mutate(random, random.pick(validFrames)(talk) ?? 'P')
         history.push(JSON.stringify(String(mutated)).slice(0, 80))
         send(mutated)
       }
@@ -400,6 +602,16 @@ export class HostileServer {
     Object.assign(talk.kept, { received: 0, sent: 0 })
     const fresh = { ...common, session: `session-${random.next()}`, received: 0, accepted: 0, last: 0 }
     return { ...fresh, resumed: false, ...(resume && { reason: 'unknown' as const }) }
+  }
+}
+
+/** The client wants no more of it, or nothing for now. */
+function forget({ asked, feeds }: Talk, { ref, topic }: Unsub): void {
+  const isIt = (one: { readonly ref: number; readonly topic: string }): boolean =>
+    one.ref === ref && (ref > 0 || one.topic === topic)
+  for (const list of [asked, feeds]) {
+    const index = list.findIndex(isIt)
+    if (index >= 0) list.splice(index, 1)
   }
 }
 

@@ -81,7 +81,7 @@ const textMutations: readonly TextMutation[] = [
   (random, text) => replaceOne(random, text, /"\w+":(?:"[^"]*"|\w+)/g, (member) => `${member},${member}`),
   (random, text) => replaceOne(random, text, /"\w+":/g, () => `"${random.pick(texts)}":`),
   // The header's letter, its separators and its space.
-  (random, text) => 'HWRDBANGPQYETS0 {\0é'.charAt(random.below(19)) + text.slice(1),
+  (random, text) => 'HWRDBANGPQYETSOUVK0 {\0é'.charAt(random.below(23)) + text.slice(1),
   (random, text) => replaceOne(random, text, /[, ]/g, () => random.pick(['', ',', ' ', '  ', ',,', ';', '\t'])),
   // Anything, anywhere.
   (random, text) => splice(random, text, random.below(3), random.pick(texts)),
