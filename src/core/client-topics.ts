@@ -434,7 +434,11 @@ export class ClientTopics<S> {
       this.#all.set(topic, subscription)
     }
     if (ref) this.#names.answered(ref)
-    if (!subscription) return this.#names.unuse(id, this.#nextRef)
+    if (!subscription) {
+      // The server has ended it, and then taken a SUB that was on its way for a new one.
+      if (!this.#ended.includes(ref)) this.effects.transmit(encodeUnsub({ ref }))
+      return this.#names.unuse(id, this.#nextRef)
+    }
     this.#names.set(id, subscription)
     const reset = { generation, offset }
     const isFirst = !subscription.received
