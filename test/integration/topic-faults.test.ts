@@ -1,5 +1,7 @@
 import { expect } from 'vitest'
 import { startChild } from './child.ts'
+import type { Welcome } from '../../src/protocol/frame.ts'
+import { hello, RawClient } from './hostile/raw-client.ts'
 import { numbered, test } from './session-scene.ts'
 import { Door, eventually, isSubscribed, isTrue, proxied, publish, subscribe, texts } from './topic-scene.ts'
 
@@ -60,6 +62,34 @@ test('a session that the server ends ends its subscriptions, at both ends', asyn
   expect([client.session.state, observed.subscription.state]).toEqual(['closed', 'ended'])
   expect(server.server.stats).toMatchObject({ topics: 0, subscriptions: 0 })
   expect(() => client.session.subscribe('news')).toThrow(expect.objectContaining({ code: 'ERR_SESSION_CLOSED' }))
+})
+
+test('a client whose session another one takes over has no subscriptions any more, and the other one begins its own', async ({
+  scene,
+}) => {
+  const { server, client } = await proxied(scene)
+  const observed = subscribe(scene, client, 'news')
+  await isSubscribed(scene, observed)
+  await publish(server.server, 'news', ['n 1'])
+  await texts(scene, observed, 1)
+  const loop = (async () => {
+    for await (const { data } of client.session.subscribe('other')) expect(data).toBeUndefined()
+  })()
+  const { body } = client.transport.frames.find(({ frame }) => frame.type === 'welcome')!.frame as { body: Welcome }
+  const { session, token, generation } = body
+  const { position } = observed.subscription
+  const raw = RawClient.entering(server.url, {
+    ...hello,
+    resume: { session, token, position: { generation, offset: 0 }, sent: 0 },
+    topics: [{ ref: 1, topic: 'news', from: position! }],
+  })
+  scene.atEnd(() => raw.socket.terminate())
+  expect(await raw.welcome()).toMatchObject({ resumed: true })
+  await loop
+  expect([client.superseded, client.session.state, observed.subscription.state]).toEqual([1, 'closed', 'ended'])
+  await publish(server.server, 'news', ['n 2'])
+  expect(await raw.answered('T')).toMatch(/^T\d+,2 n 2$/)
+  expect(observed.texts).toEqual(['n 1'])
 })
 
 test('a connection that is cut again and again, at any moment, costs no subscription a message', async ({ scene }) => {

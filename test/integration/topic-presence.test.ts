@@ -1,5 +1,6 @@
 import { describe, expect } from 'vitest'
-import type { Topic } from '../../src/server/index.ts'
+import { memoryStore, type Topic } from '../../src/server/index.ts'
+import { slowTopics } from './slow-topics.ts'
 import { test, type ObservedServer, type SessionScene } from './session-scene.ts'
 import { away, Door, eventually, isSubscribed, isTrue, proxied, publish, subscribe, texts } from './topic-scene.ts'
 
@@ -188,5 +189,46 @@ describe('behind a path that has died without a word', () => {
     expect([observed.gaps, client.gaps, served.disconnects]).toEqual([[], [], []])
     await publish(server.server, 'room', ['room 3'])
     expect(await texts(scene, observed, 3)).toEqual(['room 1', 'room 2', 'room 3'])
+  })
+
+  test('a client that has taken over, and is gone before anybody could tell it so, is away', async ({ scene }) => {
+    const store = memoryStore()
+    const gate = new Door()
+    const cast = await proxied(scene, {
+      store: {
+        ...slowTopics(store),
+        attach: async (request) => {
+          scene.journal.note('attach')
+          await gate.passed(undefined)
+          return store.attach(request)
+        },
+      },
+    })
+    const { server, proxy, door, client, served } = cast
+    const { topic, events } = presence(scene, server, () => ({}))
+    const observed = subscribe(scene, client, 'room')
+    await isSubscribed(scene, observed)
+    gate.shut()
+    door.shut()
+    proxy.blackHole()
+    client.transport.terminate()
+    await eventually(scene, 'the end of the client', () => !proxy.connections)
+    proxy.heal()
+    door.open()
+    await eventually(scene, 'the attach', () => scene.journal.toString().includes('attach'))
+    expect([events, server.server.stats.connections]).toEqual([['join ann'], 2])
+    door.shut()
+    client.transport.terminate()
+    await eventually(scene, 'the server to know of that one', () => server.server.stats.connections === 1)
+    expect(events).toEqual(['join ann'])
+    gate.open()
+    await scene.journal.until('away', () => events[1])
+    expect(events).toEqual(['join ann', 'away ann'])
+    expect(topic.members()).toEqual([{ session: served.session, isAway: true }])
+    // By nothing but the attach: nobody has found the first connection dead.
+    expect(served.disconnects).toEqual([])
+    door.open()
+    await isSubscribed(scene, observed, 2)
+    expect(events).toEqual(['join ann', 'away ann', 'back ann'])
   })
 })

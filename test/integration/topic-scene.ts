@@ -134,11 +134,16 @@ export function servedOf(server: ObservedServer, { session }: ObservedSession): 
 }
 
 /** Resolves when something is true that nobody tells. */
-export async function eventually(scene: SessionScene, what: string, isTrue: () => unknown): Promise<void> {
+export async function eventually(
+  scene: SessionScene,
+  what: string,
+  isTrue: () => unknown,
+  withinMs = PATIENCE_MS,
+): Promise<void> {
   let isLate = false
-  const timer = setTimeout(() => (isLate = true), PATIENCE_MS)
+  const timer = setTimeout(() => (isLate = true), withinMs)
   while (!(await isTrue())) {
-    if (isLate) throw new Error(`Within ${PATIENCE_MS} ms not so: ${what}. Seen:\n${scene.journal}`)
+    if (isLate) throw new Error(`Within ${withinMs} ms not so: ${what}. Seen:\n${scene.journal}`)
     await new Promise((resolve) => void setTimeout(resolve, 5))
   }
   clearTimeout(timer)

@@ -9,6 +9,8 @@ import { eventually } from './topic-scene.ts'
 const DURATION_MS = isFull ? 60_000 : 12_000
 const PROCESSES = 2
 const STOPPED_MS = 800
+/** Long enough for any machine. */
+const SETTLE_MS = 30_000
 const OWN = 'the server’s own'
 
 interface Report {
@@ -66,12 +68,13 @@ test.for(storms)(
     const { sent } = await server.ask('stop')
     await Promise.all(children.map((child) => child.ask('over')))
     let reports: Report[] = []
-    await eventually(scene, 'all to have all', async () => {
+    const haveAll = async () => {
       reports = await Promise.all(children.map((child) => child.ask({ sent })))
       const open = reports.flatMap(({ problems, missing }) => (problems.length ? [] : missing))
       if (open.length) scene.journal.note('open', open.slice(0, 5))
       return !open.length
-    })
+    }
+    await eventually(scene, 'all to have all', haveAll, SETTLE_MS)
     const sum: Record<string, number> = {}
     for (const { told } of reports) for (const name in told) sum[name] = (sum[name] ?? 0) + told[name]!
     const { stats } = await server.ask('report')
