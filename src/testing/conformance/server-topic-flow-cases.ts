@@ -57,6 +57,14 @@ export const serverTopicFlowCases = [
       topics.acknowledge()
       await scene.command([`${publish} room d`])
       await topics.seesOnly(id, '1 a', '2 b', '3 c', 'v v', '4 d')
+      const small = await reader(scene, { window: { messages: 100, bytes: 4 } })
+      const hall = await small.topics.subscribe(1, 'hall')
+      await scene.publish('hall', 'abc', 'de')
+      // It has room, and would come before what is stored.
+      await scene.command([`${publishVolatile} hall x`])
+      await small.topics.seesOnly(hall.id, '1 abc')
+      small.topics.acknowledge()
+      await small.topics.seesOnly(hall.id, '1 abc', '2 de')
     },
     needs,
   ),
@@ -141,6 +149,22 @@ export const serverTopicFlowCases = [
         await scene.command([`${serverCommands.publishVolatile} room v`])
         await topics.seesOnly(id)
       }
+    },
+    needs,
+  ),
+  serverCase(
+    'window/topics-skip',
+    'counts what is skipped as one message without bytes',
+    ['ACK-4', 'SKIP-3', 'WINDOW-5'],
+    async (scene) => {
+      const { client, topics } = await reader(scene, { window: { messages: 1, bytes: 1_000 } })
+      const { id } = await topics.subscribe(1, 'room')
+      await scene.command([`${serverCommands.publishExcept} room a`], client)
+      await topics.sees(id, '1-1 skip')
+      await scene.publish('room', 'b')
+      await topics.seesOnly(id, '1-1 skip')
+      client.send('A1,1,0')
+      await topics.sees(id, '1-1 skip', '2 b')
     },
     needs,
   ),
