@@ -32,6 +32,8 @@ export interface TopicEffects<T, F> extends SubscriberEffects<T, F> {
 }
 
 interface Volatile {
+  /** The last message of the log that was published before it. */
+  readonly after: number
   readonly data: Payload
   readonly except: string | undefined
 }
@@ -117,7 +119,7 @@ export class Topic<T, F> implements TopicSource<T, F> {
 
   /** A message that is not in the log: for those who can take it now. */
   publishVolatile(data: Payload, except: string | undefined): void {
-    this.#volatile.push({ data, except })
+    this.#volatile.push({ data, except, after: this.last })
     this.#volatileBytes += data.length
     if (this.#volatile.length < EAGER_MESSAGES && this.#volatileBytes < EAGER_BYTES) return this.#schedule()
     this.flush()
@@ -181,13 +183,16 @@ export class Topic<T, F> implements TopicSource<T, F> {
   /** Offers what is new to all who are at the head. */
   flush(): void {
     this.#isScheduled = false
-    while (this.#pending.length) this.#flushPending()
-    while (this.flushed < this.last) {
-      const slice = this.sliceAfter(this.flushed, undefined)
-      if (!slice) return
-      this.#flushSlice(slice)
+    while (this.flushed < this.last || this.#volatile.length) {
+      const until = Math.min(this.#volatile[0]?.after ?? this.last, this.last)
+      if (this.flushed >= until) this.#flushVolatile()
+      else if (this.#pending.length) this.#flushPending(until)
+      else {
+        const slice = this.sliceAfter(this.flushed, undefined)
+        if (!slice) return
+        this.#flushSlice(slice)
+      }
     }
-    this.#flushVolatile()
   }
 
   /** For those who are behind. */
@@ -256,14 +261,14 @@ export class Topic<T, F> implements TopicSource<T, F> {
     if (sent < this.flushed) subscriber.catchUp(subscription)
   }
 
-  #flushPending(): void {
+  #flushPending(until: number): void {
     const pending = this.#pending
     const first = this.flushed + 1
-    const end = Math.min(pending.length, MAX_BATCH_MESSAGES) + this.flushed
+    const end = Math.min(until, this.flushed + Math.min(pending.length, MAX_BATCH_MESSAGES))
     const frame = this.#live.length
       ? this.#encode(first, end, (offset) => pending[offset - first]!, MAX_BATCH_BYTES)
       : undefined
-    const count = frame ? frame.messages : pending.length
+    const count = frame ? frame.messages : end - this.flushed
     this.#pending = count === pending.length ? [] : pending.slice(count)
     if (this.#pending.length)
       for (let index = 0; index < count; index++) this.#pendingBytes -= pending[index]!.data.length
@@ -304,11 +309,12 @@ export class Topic<T, F> implements TopicSource<T, F> {
     }
   }
 
+  /** Those whose place has come. */
   #flushVolatile(): void {
-    const all = this.#volatile
-    if (!all.length) return
-    this.#volatile = []
-    this.#volatileBytes = 0
+    let due = 0
+    while (due < this.#volatile.length && (this.#volatile[due]!.after <= this.flushed || this.flushed >= this.last)) due++
+    const all = this.#volatile.splice(0, due)
+    for (const { data } of all) this.#volatileBytes -= data.length
     for (let from = 0, to; from < all.length; from = to) {
       const payloads: Payload[] = []
       let bytes = 0
