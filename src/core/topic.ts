@@ -312,7 +312,8 @@ export class Topic<T, F> implements TopicSource<T, F> {
   /** Those whose place has come. */
   #flushVolatile(): void {
     let due = 0
-    while (due < this.#volatile.length && (this.#volatile[due]!.after <= this.flushed || this.flushed >= this.last)) due++
+    while (due < this.#volatile.length && (this.#volatile[due]!.after <= this.flushed || this.flushed >= this.last))
+      due++
     const all = this.#volatile.splice(0, due)
     for (const { data } of all) this.#volatileBytes -= data.length
     for (let from = 0, to; from < all.length; from = to) {
