@@ -266,11 +266,12 @@ export class ClientTopics<S> {
     this.#isOpen = true
     // Of those, another session knows what HELLO has told it.
     if (!isResumed) this.#ended = this.#ended.filter((ref) => this.#told.has(ref))
+    // First: until the server hears of it they count in its limit.
+    this.#tellEnded(this.#ended)
     for (const subscription of this.#all.values()) {
       subscription.isPaused = false
       if (subscription.ref && !this.#told.has(subscription.ref)) this.#sub(subscription)
     }
-    this.#tellEnded(this.#ended)
   }
 
   /** The connection is gone. */

@@ -9,6 +9,8 @@ import { closeCodeOf } from './vectors.ts'
 
 const WINDOW = { messages: 8, bytes: 1_000 }
 
+/** What went out. */
+let sent: string[]
 let topics: ClientTopics<null>
 let one: ClientSubscription<null>
 
@@ -21,9 +23,10 @@ const skip = (id: number, first: number, last = first): void =>
 const gap = (id: number, from: number, to = from): void => topics.gap(0, id, { from, to, reason: 'overflow' })
 
 beforeEach(() => {
+  sent = []
   topics = new ClientTopics<null>(
     {
-      transmit: () => {},
+      transmit: (message) => sent.push(message),
       // An application that does not get done with what it has.
       deliverTopic: () => false,
       snapshot: () => {},
@@ -79,6 +82,15 @@ test('HELLO names as many subscriptions as there is room for in the upgrade, wha
   const { length } = encodeHelloEntry({ ...hello, topics: named })
   expect(length).toBeLessThanOrEqual(MAX_HELLO_ENTRY)
   expect(length).toBeGreaterThan(MAX_HELLO_ENTRY * 0.8)
+})
+
+test('what has ended while there was no connection makes room for what is new', () => {
+  topics.closed()
+  topics.unsubscribe(one)
+  topics.subscribe('two', 'now', false)
+  sent = []
+  topics.opened(true)
+  expect(sent).toEqual(['U {"ref":1}', 'S {"ref":2,"topic":"two","from":"now"}'])
 })
 
 test('a position beyond the end is impossible', () => {
