@@ -12,6 +12,8 @@ const CLIENTS = 8
 const PATIENCE_MS = 20_000
 /** What the server may keep of all that, after all sessions have expired: less than one message of each conversation. */
 const MAX_HEAP_GROWTH = 8 * 1_048_576
+/** What is kept of a topic counts in that, too. */
+const topics = { maxMessages: 1_000, maxBytes: 100_000 }
 /** What the process may have more at its worst moment. */
 const MAX_RSS_GROWTH = 150 * 1_048_576
 
@@ -26,7 +28,7 @@ test.for([
     const child = await startChild(
       scene,
       'victim-server-child',
-      { isStoreSlow, session: { ttlMs: 1_000 }, limits: { ...victimLimits, handshakeTimeoutMs: 5_000 } },
+      { isStoreSlow, session: { ttlMs: 1_000 }, topics, limits: { ...victimLimits, handshakeTimeoutMs: 5_000 } },
       { execArgv: ['--expose-gc'] },
     )
     const url = `ws://127.0.0.1:${await child.ready}/`

@@ -78,8 +78,17 @@ export class RawClient {
   /** Waits until the server has looked at all that was sent. @returns whether the connection is still open */
   async isAlive(): Promise<boolean> {
     const from = this.received.length
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send('P')
-    await this.until('PONG or the end', () => this.closed || this.received.includes('Q', from))
+    const ask = (): void => {
+      if (this.socket.readyState === WebSocket.OPEN) this.socket.send('P')
+    }
+    ask()
+    // While much else is on its way, it may stay unanswered.
+    const timer = setInterval(ask, 500)
+    try {
+      await this.until('PONG or the end', () => this.closed || this.received.includes('Q', from))
+    } finally {
+      clearInterval(timer)
+    }
     return !this.closed
   }
 
