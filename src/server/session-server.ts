@@ -1,7 +1,3 @@
-import type { Buffer } from 'node:buffer'
-import type { IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
-import type { WebSocket } from 'ws'
 import { HeartlineError } from '../core/error.ts'
 import type { Incoming } from '../core/inflow.ts'
 import { numberOptions, optionError } from '../core/option.ts'
@@ -18,20 +14,18 @@ import { toPayload } from '../host/payload.ts'
 import { checkTarget, checkTopicName, type Target } from '../host/topic-option.ts'
 import { checkListener, Emitter } from '../host/emitter.ts'
 import { CloseCode } from '../protocol/close-codes.ts'
-import { decode } from '../protocol/decode.ts'
-import { encodeGoaway, PONG } from '../protocol/encode.ts'
+import { encodeGoaway } from '../protocol/encode.ts'
 import type { Hello, Payload, Position } from '../protocol/frame.ts'
-import { Violation } from '../protocol/violation.ts'
 import { memoryStore } from '../stores/memory.ts'
 import type { Appended, MaybePromise, Retention, Store } from '../stores/store.ts'
 import { clientWindow } from './client-window.ts'
-import { detachedBuffer } from './detached-buffer.ts'
 import { admit, type HandshakeHost } from './handshake.ts'
-import { HttpFront, MAX_BYTES_PER_UNIT } from './http-front.ts'
+import { HttpFront } from './http-front.ts'
 import { checkedOptions, checkedRetention, type CheckedOptions, type ServerOptions } from './options.ts'
 import type { Identity } from './identity.ts'
 import type { ServerEventMap, ServerStats } from './server-events.ts'
-import { SessionConnection } from './session-connection.ts'
+import { Connections } from './connections.ts'
+import type { SessionConnection } from './session-connection.ts'
 import { Session, type SessionEnd, type SessionHost } from './session.ts'
 import { stored, storeError } from './stored.ts'
 import { TimedWatch } from './timed-watch.ts'
@@ -52,15 +46,7 @@ class OwnedSession<I extends Identity> extends ServerSession<SessionConnection> 
 const END_TIMEOUT_MS = 5_000
 /** After a failure of the store, the next try. */
 const STORE_RETRY_MS = 1_000
-/** What may come around a HELLO: the headers of its WebSocket frames, and control frames. */
-const HELLO_SPARE_BYTES = 1_024
-const PONG_BYTE = PONG.charCodeAt(0)
-/** What `ws` closes with, by the code of its error; 1002 for all others. */
-const webSocketCodes: Record<string, number> = {
-  WS_ERR_INVALID_UTF8: 1007,
-  WS_ERR_TOO_MANY_BUFFERED_PARTS: 1008,
-  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 1009,
-}
+
 const publishRules = { except: null, volatile: null } as const
 const topicRules = { retain: null } as const
 /** After the deadline of a drain, time for the closing handshakes. */
@@ -78,18 +64,14 @@ export class SessionServer<I extends Identity = Identity> {
   readonly #watch: TimedWatch<SessionConnection>
   readonly #emitter = new Emitter<ServerEventMap<I>>()
   readonly #sessions = new Map<string, Session<I>>()
-  readonly #connections = new Map<WebSocket, SessionConnection>()
+  readonly #connections: Connections
   readonly #effects: ServerEffects<SessionConnection>
   readonly #sessionOptions: ServerSessionOptions
   readonly #sessionHost: SessionHost
   readonly #handshakeHost: HandshakeHost<I>
-  readonly #onError: (this: WebSocket, error: Error) => void
-  readonly #onClose: (this: WebSocket, code: number, reason: Buffer) => void
   #dirty: ServerSession<SessionConnection>[] = []
   #closed: Promise<void> | undefined
-  #whenEmpty: (() => void) | undefined
   #resumed = 0
-  #violations = 0
   #expired = 0
 
   /** Use `createServer()`. */
@@ -128,12 +110,12 @@ export class SessionServer<I extends Identity = Identity> {
       error: (error) => this.#error(error),
       ask: (call, answered, failed) => this.#ask(call, answered, failed),
     })
-    this.#onError = function (error) {
-      server.#failed(this, error)
-    }
-    this.#onClose = function (code, reason) {
-      server.#closedBy(this, code, reason)
-    }
+    this.#connections = new Connections(this.#options, {
+      hello: (connection, hello) => void this.#hello(connection, hello),
+      frame: (connection, frame) => connection.session!.core.frame(now(), connection, frame),
+      measured: (connection, latencyMs) => (connection.session as Session<I>).emit('latency', { latencyMs }),
+      gone: (connection, code, reason) => this.#gone(connection, code, reason, false),
+    })
     this.#handshakeHost = {
       store: this.#store,
       options: this.#options,
@@ -148,7 +130,7 @@ export class SessionServer<I extends Identity = Identity> {
     this.#front = new HttpFront(
       options as ServerOptions<any>,
       this.#options,
-      (webSocket, request, hello) => this.#connected(webSocket, request, hello),
+      (webSocket, request, hello) => this.#connections.accept(webSocket, request, hello),
       (error) => this.#error(error),
     )
     this.listening = this.#front.listening
@@ -162,7 +144,7 @@ export class SessionServer<I extends Identity = Identity> {
       connections: this.#connections.size,
       resumed: this.#resumed,
       ghosts: this.#watch.ghosts,
-      violations: this.#violations,
+      violations: this.#connections.violations,
       expired: this.#expired,
       topics: this.topics.size,
       subscriptions: this.topics.subscriptions,
@@ -271,117 +253,17 @@ export class SessionServer<I extends Identity = Identity> {
   async #close(drainMs: number): Promise<void> {
     const freed = this.#front.close()
     if (drainMs) {
-      for (const connection of this.#connections.values())
+      for (const connection of this.#connections.all())
         if (connection.session) connection.transmit(encodeGoaway({ withinMs: Math.floor(drainMs / 2) }))
-      await this.#untilEmpty(drainMs)
+      await this.#connections.untilEmpty(drainMs)
     }
     for (const session of this.#sessions.values()) session.core.flush()
-    for (const connection of this.#connections.values()) connection.close(CloseCode.goingAway, 'the server is closing')
-    await this.#untilEmpty(CLOSE_GRACE_MS)
-    for (const connection of this.#connections.values()) connection.drop()
+    for (const connection of this.#connections.all()) connection.close(CloseCode.goingAway, 'the server is closing')
+    await this.#connections.untilEmpty(CLOSE_GRACE_MS)
+    for (const connection of this.#connections.all()) connection.drop()
     await freed
     for (const session of this.#sessions.values()) this.#forget(session, 'shutdown')
     this.topics.close()
-  }
-
-  #untilEmpty(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms)
-      this.#whenEmpty = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-      if (!this.#connections.size) this.#whenEmpty()
-    })
-  }
-
-  #connected(webSocket: WebSocket, request: IncomingMessage, hello: Hello | undefined): void {
-    const connection = new SessionConnection(webSocket, request, this.#options.timeoutMs)
-    this.#connections.set(webSocket, connection)
-    this.#limitHandshake(connection, request.socket)
-    this.#listen(connection)
-    if (hello) void this.#hello(connection, hello)
-  }
-
-  /** By itself, so that nothing of the handshake is kept alive by the listeners that stay. */
-  #limitHandshake(connection: SessionConnection, socket: Socket): void {
-    const timer = setTimeout(() => {
-      if (!connection.session) connection.close(CloseCode.handshakeTimeout, 'handshake timeout')
-    }, this.#options.handshakeTimeoutMs)
-    // Whoever has not said who it is gets no more memory than a HELLO takes.
-    let helloBytes = MAX_BYTES_PER_UNIT * this.#options.maxHelloBytes + HELLO_SPARE_BYTES
-    const measure = ({ length }: Buffer): void => {
-      helloBytes -= length
-      if (helloBytes < 0) this.#violated(connection, CloseCode.tooLarge, 'hello too large')
-    }
-    socket.on('data', measure)
-    connection.attached = () => {
-      clearTimeout(timer)
-      socket.off('data', measure)
-      connection.attached = ignore
-      connection.request = undefined
-    }
-  }
-
-  #listen(connection: SessionConnection): void {
-    const { webSocket } = connection
-    webSocket.on('message', (data, isBinary) => this.#message(connection, data as Buffer, isBinary))
-    // One function each for all connections.
-    webSocket.on('error', this.#onError)
-    webSocket.on('close', this.#onClose)
-  }
-
-  #failed(webSocket: WebSocket, { code }: Error & { code?: string }): void {
-    const connection = this.#connections.get(webSocket)
-    // Otherwise the network has failed, and `close` follows at once.
-    if (connection && code?.startsWith('WS_ERR_'))
-      this.#violated(connection, webSocketCodes[code] ?? 1002, 'no WebSocket message')
-  }
-
-  #closedBy(webSocket: WebSocket, code: number, reason: Buffer): void {
-    const connection = this.#connections.get(webSocket)!
-    connection.attached()
-    connection.isOver = true
-    this.#gone(connection, code, String(reason), false)
-    this.#connections.delete(webSocket)
-    if (!this.#connections.size) this.#whenEmpty?.()
-  }
-
-  #message(connection: SessionConnection, data: Buffer, isBinary: boolean): void {
-    if (connection.isOver) return
-    const session = connection.session as Session<I> | undefined
-    // Most messages of most sessions are this one.
-    if (session && data.length === 1 && data[0] === PONG_BYTE && !isBinary) {
-      if (connection.ponged()) session.emit('latency', { latencyMs: connection.latency.smoothedMs! })
-      return
-    }
-    try {
-      if (!session && data.length > this.#options.maxHelloBytes)
-        throw new Violation(CloseCode.tooLarge, 'hello too large')
-      const frame = decode(isBinary ? detachedBuffer(data) : data.toString())
-      if (!session) {
-        if (frame.type !== 'hello' || connection.hasHello)
-          throw new Violation(CloseCode.protocolError, `unexpected ${frame.type}`)
-        void this.#hello(connection, frame.body)
-      } else if (frame.type === 'ping') {
-        connection.pong()
-        if (frame.latencyMs !== undefined) {
-          connection.latency.smoothedMs = frame.latencyMs
-          session.emit('latency', { latencyMs: frame.latencyMs })
-        }
-      } else session.core.frame(now(), connection, frame)
-    } catch (error) {
-      if (!(error instanceof Violation)) throw error
-      this.#violated(connection, error.closeCode, error.message)
-    }
-  }
-
-  /** The peer has broken the protocol: nothing more that it sends counts. */
-  #violated(connection: SessionConnection, code: number, reason: string): void {
-    if (connection.isOver) return
-    this.#violations++
-    this.#gone(connection, code, reason, false)
-    connection.close(code, reason)
   }
 
   async #hello(connection: SessionConnection, hello: Hello): Promise<void> {
@@ -532,7 +414,7 @@ export class SessionServer<I extends Identity = Identity> {
       expect: (connection) => this.#watch.expect(connection),
       isWritable: (connection) => connection.isWritable,
       closeTransport: (connection, code, reason) => {
-        if (code === CloseCode.protocolError) this.#violations++
+        if (code === CloseCode.protocolError) this.#connections.violations++
         this.#watch.remove(connection)
         connection.close(code, reason)
       },
@@ -596,8 +478,6 @@ export class SessionServer<I extends Identity = Identity> {
     else warn(error)
   }
 }
-
-const ignore = (): void => {}
 
 /** Delivers again at an instant. A timer is early by as much as this turn of the event loop has taken before it was set. */
 function deliverAt(core: ServerSession<SessionConnection>, at: number): void {
