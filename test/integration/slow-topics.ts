@@ -1,6 +1,9 @@
 import type { Store } from '../../src/server/index.ts'
 
-/** A store whose answers about topics come turns of the event loop later, as those over a network do. */
+/**
+ * A store whose answers about topics come turns of the event loop later, as those over a network do. Its hints come later, too,
+ * and say no more than where the log ends.
+ */
 export function slowTopics(store: Store): Store {
   const later = async <T>(answer: T): Promise<T> => {
     for (let turns = 0; turns < 3; turns++) await new Promise(setImmediate)
@@ -21,6 +24,7 @@ export function slowTopics(store: Store): Store {
       const entries = Array.from({ length: last - first + 1 }, (_, index) => slice.at(first + index))
       return later({ first, last, at: (offset) => entries[offset - first]! })
     },
-    watch: async (topic, listener) => later(await store.watch(topic, listener)),
+    watch: async (topic, listener) =>
+      later(await store.watch(topic, (position) => void later(position).then((told) => listener(told, undefined)))),
   }
 }

@@ -184,6 +184,21 @@ describe('what is published to a subject', () => {
     await server.server.publish({ subject: 'nobody' }, 'hello?')
   })
 
+  test('reaches a device that comes when all others have gone', async ({ scene }) => {
+    const server = await scene.sessionServer({ authenticate: () => 'ann' })
+    const first = scene.connect(server.url, {}, 'first').listen(scene)
+    await scene.isOpen(first)
+    await server.server.publish({ subject: 'ann' }, 'one')
+    await texts(scene, first, 1)
+    await first.session.close()
+    await scene.journal.until('the end', () => server.sessions[0]!.ended)
+    expect(server.server.stats.topics).toBe(0)
+    const second = scene.connect(server.url, {}, 'second').listen(scene)
+    await scene.isOpen(second)
+    await server.server.publish({ subject: 'ann' }, 'two')
+    expect(await texts(scene, second, 1)).toEqual(['two'])
+  })
+
   test('waits for a device whose session has expired meanwhile, if it has heard of the subject before', async ({
     scene,
   }) => {

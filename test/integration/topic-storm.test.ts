@@ -20,23 +20,30 @@ interface Report {
 }
 
 const storms = [
-  { count: 1, clients: 50, perClient: 1, perSecond: 60 },
-  { count: 10, clients: 40, perClient: 3, perSecond: 30 },
-  { count: 50, clients: 30, perClient: 10, perSecond: 10 },
+  { count: 1, clients: 50, perClient: 1, perSecond: 60, store: 'memory' },
+  { count: 10, clients: 40, perClient: 3, perSecond: 30, store: 'memory' },
+  { count: 10, clients: 20, perClient: 3, perSecond: 30, store: 'a store that answers later' },
+  { count: 50, clients: 30, perClient: 10, perSecond: 10, store: 'memory' },
 ]
 
 test.for(storms)(
-  'in a storm over $count topic(s), whoever joins, leaves, stalls, fails, moves or is cut off gets all from where it began, in order, or an exact gap',
+  'in a storm over $count topic(s) in $store, whoever joins, leaves, stalls, fails, moves or is cut off gets all from where it began, in order, or an exact gap',
   { timeout: DURATION_MS + 90_000 },
-  async ({ count, clients, perClient, perSecond }, { scene }) => {
+  async ({ count, clients, perClient, perSecond, store }, { scene }) => {
     const seed = Number(process.env['HEARTLINE_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
     const durationMs = DURATION_MS / storms.length
     const where = `${isFull ? 'HEARTLINE_FULL=1 ' : ''}npx vitest run test/integration/topic-storm.test.ts`
-    console.info(`storm over ${count} topics, to repeat: HEARTLINE_SEED=${seed} ${where}`)
+    console.info(`storm over ${count} topics in ${store}, to repeat: HEARTLINE_SEED=${seed} ${where}`)
     const topics = Array.from({ length: count }, (_, index) => `topic ${index}`)
     // Some are away for longer than their session is kept.
     const options = { heartbeat, session: { ttlMs: 700 } }
-    const server = await startChild(scene, 'topic-storm-server-child', { topics, own: OWN, perSecond, options })
+    const server = await startChild(scene, 'topic-storm-server-child', {
+      topics,
+      own: OWN,
+      perSecond,
+      isSlow: store !== 'memory',
+      options,
+    })
     const proxy = await scene.proxy({ port: await server.ready })
     const children: Child[] = await Promise.all(
       Array.from({ length: PROCESSES }, (_, index) =>
@@ -79,13 +86,13 @@ test.for(storms)(
     for (const { told } of reports) for (const name in told) sum[name] = (sum[name] ?? 0) + told[name]!
     const { stats } = await server.ask('report')
     console.info(
-      `storm over ${count} topics, seed ${seed}, ${durationMs / 1_000} s, ${faults.length} faults and heals: ` +
+      `storm over ${count} topics in ${store}, seed ${seed}, ${durationMs / 1_000} s, ${faults.length} faults and heals: ` +
         `${JSON.stringify(sum)}, server ${JSON.stringify(stats)}`,
     )
     expect(reports.flatMap(({ problems }) => problems)).toEqual([])
     expect(stats.violations).toBe(0)
     // It was no fair weather, and everybody has talked.
-    expect(sum['connections']! - sum['sessions']!).toBeGreaterThan(clients)
+    expect(sum['connections']! - sum['sessions']!).toBeGreaterThan(clients / 2)
     expect(sum['messages']).toBeGreaterThan((PROCESSES * clients * perSecond * perClient * durationMs) / 20_000)
     expect(sum['positions']).toBeGreaterThan(0)
   },

@@ -170,6 +170,36 @@ describe('a subscription', () => {
     await eventually(scene, 'the server to know', () => !server.server.topic('news').subscribers)
   })
 
+  test('that is ended by its own handler gets nothing more of what came together', async ({ scene }) => {
+    const { server, client } = await proxied(scene)
+    const { subscription } = subscribe(scene, client, 'news', {}, false)
+    const other = subscribe(scene, client, 'other')
+    await isSubscribed(scene, other)
+    const seen: unknown[] = []
+    subscription.on('message', ({ data }) => {
+      seen.push(data)
+      if (data === 'n 2') subscription[Symbol.dispose]()
+    })
+    for (const text of numbered('n', 5)) void server.server.publish('news', text)
+    void server.server.publish('other', 'behind them')
+    await texts(scene, other, 1)
+    await eventually(scene, 'the server to know', () => !server.server.topic('news').subscribers)
+    expect([seen, client.states.length]).toEqual([['n 1', 'n 2'], 2])
+  })
+
+  test('begins and goes on, too, when HELLO is too long for the upgrade', async ({ scene }) => {
+    const cast = await proxied(scene, {}, { auth: 'x'.repeat(5_000) })
+    const { server, client, door } = cast
+    const observed = subscribe(scene, client, 'news')
+    await isSubscribed(scene, observed)
+    await away(scene, cast)
+    await publish(server.server, 'news', ['n 1'])
+    door.open()
+    expect(await texts(scene, observed, 1)).toEqual(['n 1'])
+    expect(client.transport.protocols).toHaveLength(1)
+    expect(observed.gaps).toEqual([])
+  })
+
   test('can be ended while there is no connection: the server knows it as soon as there is one', async ({ scene }) => {
     const cast = await proxied(scene)
     const { server, client, door } = cast
