@@ -55,6 +55,20 @@ describe('a snapshot', () => {
     expect(ahead.gaps).toEqual([])
   })
 
+  test('that is older than the position is asked for again: what it lacks would be missing', async ({ scene }) => {
+    const { server, client } = await proxied(scene)
+    await publish(server.server, 'news', numbered('n', 3))
+    const offsets = [2, 3]
+    const observed = subscribe(scene, client, 'news', {
+      snapshot: ({ position: { generation } }) => ({ generation, offset: offsets.shift()! }),
+    })
+    await scene.journal.until('the failure', () => observed.errors[0])
+    await publish(server.server, 'news', ['n 4'])
+    expect(await texts(scene, observed, 1)).toEqual(['n 4'])
+    expect(offsets).toEqual([])
+    expect(observed.errors).toMatchObject([{ code: 'ERR_HANDLER', message: expect.stringContaining('snapshot') }])
+  })
+
   test('of another history, or what is no position, leaves nothing out', async ({ scene }) => {
     const { server, client } = await proxied(scene)
     const all = [{ generation: 'another', offset: 9 }, 'loaded', { offset: 9 }].map((answer, index) =>

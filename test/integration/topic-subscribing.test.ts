@@ -397,6 +397,8 @@ describe('what cannot be is refused at once, and says what it expected', () => {
       refused(() => served.session.subscribe('news', { from }), '`from`')
     }
     refused(() => session.subscribe('news', { snapshot: 'yes' as never }), '`snapshot`')
+    refused(() => session.subscribe('news', { form: 'first' } as never), '`form`')
+    refused(() => served.session.subscribe('news', { form: 'first' } as never), '`form`')
     refused(() => session.subscribe('news').on('mesage' as never, () => {}), 'message, subscribed, gap, ended, error')
     refused(() => server.server.topic('news').on('joined' as never, () => {}), 'join, leave, away, back')
     refused(() => server.server.topic('news', { retain: { maxMessages: 0 } }), '`retain.maxMessages`')
