@@ -1,4 +1,5 @@
 import { ClientSession } from '../../../src/core/client-session.ts'
+import type { ClientTopicEffects } from '../../../src/core/client-topics.ts'
 import type { Outgoing } from '../../../src/core/session-outbox.ts'
 import { noTopics } from '../no-topics.ts'
 import type { IncomingGap, Incoming } from '../../../src/core/inflow.ts'
@@ -26,6 +27,9 @@ export interface ClientSettings {
   readonly handler: HandlerPlan
 }
 
+/** What a shell does for subscriptions; the wire is the process's own. */
+export type ClientTopicEffectsOfShell = Omit<ClientTopicEffects<any>, 'transmit'>
+
 /** A client in virtual time: the real machine, and a shell that decides nothing. */
 export class ClientProcess {
   readonly sent: SentMessage[] = []
@@ -38,12 +42,13 @@ export class ClientProcess {
   readonly hellos: Hello[] = []
   isSuperseded = false
   isDead = false
-  readonly core: ClientSession<SentMessage>
+  readonly core: ClientSession<SentMessage, any>
   readonly #queue: EventQueue
   readonly #network: NetworkState
   readonly #connect: (wire: Wire) => void
   #wire: Wire | undefined
   readonly #freezer: Freezer
+  readonly #auth: unknown
 
   constructor(
     queue: EventQueue,
@@ -51,8 +56,10 @@ export class ClientProcess {
     settings: ClientSettings,
     random: () => number,
     connect: (wire: Wire) => void,
+    { auth, topics = noTopics }: { readonly auth?: unknown; readonly topics?: ClientTopicEffectsOfShell } = {},
   ) {
     this.#queue = queue
+    this.#auth = auth
     this.#freezer = new Freezer(queue)
     this.#network = network
     this.#connect = connect
@@ -64,7 +71,7 @@ export class ClientProcess {
         })
       },
     })
-    this.core = new ClientSession<SentMessage>(
+    this.core = new ClientSession<SentMessage, any>(
       {
         connect: () => this.#attach(),
         transmit: (message) => this.#wire?.send('server', message),
@@ -89,7 +96,7 @@ export class ClientProcess {
         latency: () => {},
         changed: () => {},
         random,
-        ...noTopics,
+        ...topics,
       },
       {
         window: settings.window,
@@ -142,6 +149,21 @@ export class ClientProcess {
     this.#freezer.freeze(ms)
   }
 
+  /** Something of the process happens now, or when it is no longer frozen. */
+  run(act: () => void): void {
+    this.#when(act)
+  }
+
+  /** The network ends its connection. */
+  cut(): void {
+    this.#wire?.cut()
+  }
+
+  /** Loses all that is under way to a side, and all that will be sent. */
+  lose(to: 'client' | 'server'): void {
+    this.#wire?.lose(to)
+  }
+
   /** The process dies; its sockets close with it, if the network lets that through. */
   crash(): void {
     this.isDead = true
@@ -153,7 +175,7 @@ export class ClientProcess {
     this.#queue.after(0, () => {
       const { connection } = this.core
       if (this.isDead || connection.readyState !== 0) return
-      const { protocols, first } = this.core.hello(undefined)
+      const { protocols, first } = this.core.hello(this.#auth)
       const hello = protocols[1] === undefined ? undefined : decodeHelloEntry(protocols[1])
       if (!hello || first !== undefined) throw new Error('The HELLO does not fit.')
       this.hellos.push(hello)

@@ -1,9 +1,10 @@
+import type { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { ServerSession, type Attachment, type ServerEffects } from '../../../src/core/server-session.ts'
 import { CloseCode } from '../../../src/protocol/close-codes.ts'
 import { decode } from '../../../src/protocol/decode.ts'
 import { encodeGoaway, PING, PONG } from '../../../src/protocol/encode.ts'
-import type { GapReason, Hello, Payload } from '../../../src/protocol/frame.ts'
+import type { Frame, GapReason, Hello, Payload } from '../../../src/protocol/frame.ts'
 import { Violation } from '../../../src/protocol/violation.ts'
 import type { Refusal } from '../../../src/stores/store.ts'
 import { Handler, type HandlerPlan } from './handler.ts'
@@ -23,18 +24,66 @@ const INTERVAL_MS = 10_000
 const TIMEOUT_MS = 5_000
 const HANDSHAKE_MS = 10_000
 
+/** What a server does for topics. */
+export interface TopicShell {
+  /** There is a session that this process had not. */
+  began(session: SimulatedSession, hello: Hello): void
+  attached(session: SimulatedSession, connection: Attached, hello: Hello, isResumed: boolean): void
+  detached(session: SimulatedSession): void
+  ended(session: SimulatedSession): void
+  frame(session: SimulatedSession, connection: Attached, frame: Frame & { readonly type: 'sub' | 'unsub' }): void
+}
+
 /** A connection as the server has it. */
-class Attached {
+export class Attached {
   session: SimulatedSession | undefined
   isOver = false
   heardAt = 0
   heardBytes = 0
   isPinged = false
+  /** What it is given piles up in the process. */
+  isClogged = false
+  #waitsForDrain = false
   readonly wire: Wire
 
   constructor(wire: Wire) {
     this.wire = wire
   }
+
+  get isWritable(): boolean {
+    this.#waitsForDrain ||= this.isClogged
+    return !this.isClogged
+  }
+
+  drained(): void {
+    this.isClogged = false
+    if (!this.#waitsForDrain) return
+    this.#waitsForDrain = false
+    this.session?.writable()
+    this.session?.topics?.pump()
+  }
+
+  transmit(message: Payload): void {
+    this.wire.send('client', message)
+  }
+
+  /** Gives it a WebSocket message as it goes to the wire. */
+  share(frame: Buffer): void {
+    const start = [126, 127].includes(frame[1]!) ? (frame[1] === 126 ? 4 : 10) : 2
+    // Text, or bytes.
+    this.transmit(frame[0] === 0x81 ? frame.toString('utf8', start) : Uint8Array.from(frame.subarray(start)))
+  }
+
+  /** SUBs that are being thought about. */
+  asked = 0
+
+  mayAnswer(): boolean {
+    return true
+  }
+
+  cork(): void {}
+
+  uncork(): void {}
 }
 
 /** A session as the server's application has it. */
@@ -55,6 +104,7 @@ export class ServerProcess {
   readonly history: SimulatedSession[]
   violations: string[] = []
   isDead = false
+  topics: TopicShell | undefined
   readonly #queue: EventQueue
   readonly #store: StoreFront
   readonly #settings: ServerSettings
@@ -89,6 +139,25 @@ export class ServerProcess {
 
   freeze(ms: number): void {
     this.#freezer.freeze(ms)
+  }
+
+  /** Something of the process happens now, or when it is no longer frozen. */
+  run(act: () => void): void {
+    this.#when(act)
+  }
+
+  /** What connections are given does not leave the process for a while. */
+  clog(ms: number): void {
+    for (const connection of this.#connections) {
+      connection.isClogged = true
+      this.#queue.after(ms, () => this.#when(() => connection.drained()))
+    }
+  }
+
+  /** A connection cannot be served: its client comes back. */
+  fail(connection: Attached, code: number): void {
+    this.#gone(connection)
+    connection.wire.close('server', code)
   }
 
   /** The process dies, with its memory. */
@@ -127,10 +196,11 @@ export class ServerProcess {
   }
 
   #hello(connection: Attached, hello: Hello): void {
-    const token = `token ${this.#token++} ${this.history.length}`
+    const number = `${this.history.length} ${this.#queue.now} ${this.#token++}`
+    const token = `token ${number}`
     const { resume } = hello
     const create = (reason: GapReason | undefined): void => {
-      const id = `session ${this.history.length} ${this.#token}`
+      const id = `session ${number}`
       const tokenHash = hash(token)
       this.#store.create({ session: id, subject: '', tokenHash, maxPerSubject: Infinity }, (attachment) => {
         if (attachment && !this.isDead)
@@ -170,9 +240,11 @@ export class ServerProcess {
     reason: GapReason | undefined,
   ): void {
     let session = this.sessions.get(id)
+    const wasHere = session !== undefined
     if (!session) {
       session = this.#begin(id, attachment)
       this.sessions.set(id, session)
+      this.topics?.began(session, hello)
     }
     if (connection.isOver) {
       session.attached(undefined, hello, attachment, token, reason)
@@ -182,6 +254,7 @@ export class ServerProcess {
     connection.session = session
     session.detachedAt = Infinity
     session.attached(connection, hello, attachment, token, reason)
+    if (session.transport === connection) this.topics?.attached(session, connection, hello, wasHere)
   }
 
   #begin(id: string, attachment: Attachment): SimulatedSession {
@@ -211,7 +284,7 @@ export class ServerProcess {
     return {
       transmit: ({ wire }, message) => wire.send('client', message),
       expect: () => {},
-      isWritable: () => true,
+      isWritable: (connection) => connection.isWritable,
       closeTransport: (connection, code) => this.#close(connection, code),
       schedule: (session) => this.#queue.after(0, () => this.#when(() => session.flush())),
       deliver: (session, message) =>
@@ -232,17 +305,20 @@ export class ServerProcess {
             else this.#queue.after(1_000, () => this.#when(() => session.readFailed(after)))
           })
         }),
-      topicFrame: () => {},
+      topicFrame: (session, connection, frame) => this.topics?.frame(own(session), connection, frame),
       ended: (session) => this.#end(own(session)),
       fenced: (session, isElsewhere) => {
         own(session).detachedAt = this.#queue.now
-        if (isElsewhere && this.sessions.get(session.id) === session) this.sessions.delete(session.id)
+        if (!isElsewhere || this.sessions.get(session.id) !== session) return
+        this.topics?.ended(own(session))
+        this.sessions.delete(session.id)
       },
     }
   }
 
   #end(session: SimulatedSession): void {
     session.isEnded = true
+    this.topics?.ended(session)
     this.sessions.delete(session.id)
     this.#store.end(session.id, session.attach)
   }
@@ -250,7 +326,10 @@ export class ServerProcess {
   #gone(connection: Attached): void {
     connection.isOver = true
     this.#connections.delete(connection)
-    if (connection.session?.detached(connection)) connection.session.detachedAt = this.#queue.now
+    const { session } = connection
+    if (!session?.detached(connection)) return
+    session.detachedAt = this.#queue.now
+    this.topics?.detached(session)
   }
 
   #close(connection: Attached, code: number): void {

@@ -192,7 +192,7 @@ export function nameOf(data: Payload): string {
 }
 
 /** A small generator, so that a schedule is the same each time. (mulberry32) */
-function randomFrom(seed: number): () => number {
+export function randomFrom(seed: number): () => number {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0
