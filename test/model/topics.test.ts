@@ -180,6 +180,21 @@ test('[INV-LIVE] a handler that never comes to an end holds up its own subscript
   })
 })
 
+test('[P3] [HELLO-7] where HELLO has no room for all subscriptions, nothing is lost, and nothing comes twice', async () => {
+  const made = step(6, 'serverSubscribes', { client, topic: fc.nat(49), start })
+  const some = schedules(fc.oneof({ weight: 40, arbitrary: survivable }, made), { retention: large, ttlMs: 1e9 })
+  const many = fc
+    .tuple(some, fc.integer({ min: 20, max: 50 }), fc.integer({ min: 20, max: 60 }))
+    .map(([schedule, topics, subscriptions]) => ({ ...schedule, topics, subscriptions, nameLength: 250 }))
+  await checkAsync('many', many, 500, async (schedule) => {
+    const outcome = await simulateTopics(schedule)
+    checkPeace(outcome)
+    checkRest(outcome, new Set(['replaced']))
+    const gaps = outcome.clients.flatMap(({ subscriptions }) => subscriptions.filter((one) => one.gaps))
+    expect(gaps).toEqual([])
+  })
+})
+
 test('[P3] of up to 100 clients each gets its own', async () => {
   const clients = fc.integer({ min: 20, max: 100 })
   await checkAsync('crowd', schedules(anything, { ttlMs: 15_000, clients }), 50, async (schedule) => {

@@ -52,6 +52,8 @@ export interface TopicSchedule {
   readonly seed: number
   readonly clients: number
   readonly topics: number
+  /** With long names there is no room for all of them in HELLO. */
+  readonly nameLength?: number
   readonly window: ClientSettings['window']
   readonly plans: readonly SubscriptionPlan[]
   readonly retention: Retention
@@ -232,7 +234,7 @@ class Simulation {
   }
 
   #topic(index: number): string {
-    return `topic ${index % this.#schedule.topics}`
+    return `topic ${index % this.#schedule.topics}`.padEnd(this.#schedule.nameLength ?? 0, '.')
   }
 
   #client(index: number): TopicClient {
