@@ -146,9 +146,7 @@ export class SessionServer<I extends Identity = Identity> {
       ghosts: this.#watch.ghosts,
       violations: this.#connections.violations,
       expired: this.#expired,
-      topics: this.topics.size,
-      subscriptions: this.topics.subscriptions,
-      dropped: this.topics.dropped,
+      ...this.topics.stats,
     }
   }
 
@@ -196,7 +194,7 @@ export class SessionServer<I extends Identity = Identity> {
     if (Array.isArray(topic) && !topic.every((session) => session instanceof Session))
       throw optionError('Expected to publish to a list of nothing but sessions of this server.')
     return stored(() => {
-      const name = typeof topic === 'string' ? topic : this.topics.groupOf(topic)
+      const name = typeof topic === 'string' ? topic : this.topics.groups.topicOf(topic)
       return name instanceof Promise ? name.then(publish) : publish(name)
     })
   }

@@ -1,61 +1,44 @@
 import type { Buffer } from 'node:buffer'
-import { createHash } from 'node:crypto'
 import { HeartlineError } from '../core/error.ts'
-import { Subscriber, type Subscription, type TopicEntry, type TopicSlice } from '../core/subscriber.ts'
-import { Topic, type TopicEffects, type TopicHead } from '../core/topic.ts'
+import { Subscriber, type Subscription, type TopicSlice } from '../core/subscriber.ts'
+import type { TopicHead } from '../core/topic.ts'
 import { Emitter } from '../host/emitter.ts'
-import type { Target } from '../host/topic-option.ts'
 import { CloseCode } from '../protocol/close-codes.ts'
 import { encodeUnsub } from '../protocol/encode.ts'
 import type { Frame, From, Hello, Payload, Position, Sub } from '../protocol/frame.ts'
 import { Violation } from '../protocol/violation.ts'
-import type { MaybePromise, Retention, Store, TopicInfo } from '../stores/store.ts'
+import type { MaybePromise, Retention, TopicInfo } from '../stores/store.ts'
+import { chain } from './chain.ts'
+import { OpenTopics, type OpenTopic, type OpenTopicsHost } from './open-topics.ts'
 import type { ServerOptions } from './options.ts'
+import { RESERVED, subjectTopic, TopicGroups } from './topic-groups.ts'
 import type { Identity } from './identity.ts'
 import type { SessionConnection } from './session-connection.ts'
 import type { Session } from './session.ts'
 import type { TopicEventMap } from './topic.ts'
-import { webSocketFrame } from './web-socket-frame.ts'
 
 type Member = Subscription<SessionConnection, Buffer>
 
-/** A topic that somebody here has subscribed to, or listens to. */
-class OpenTopic extends Topic<SessionConnection, Buffer> {
-  unwatch = (): void => {}
-}
-
 /** What topics ask their server. */
-export interface TopicHost<I extends Identity> {
-  readonly store: Store
+export interface TopicHost<I extends Identity> extends OpenTopicsHost {
   readonly authorize: ServerOptions<I>['authorize']
   readonly retention: Retention
   readonly maxSubscriptionsPerSession: number
   /** All sessions. */
   readonly sessions: ReadonlyMap<string, Session<I>>
-  expect(connection: SessionConnection): void
   /** Ends a connection, whose client comes back. */
   fail(connection: SessionConnection, code: number, reason: string): void
   error(error: HeartlineError): void
-  /** Asks the store. @returns its answer, or `undefined` if that comes later or not at all */
-  ask<T>(call: () => MaybePromise<T>, answered: (answer: T) => void, failed?: () => void): T | undefined
 }
-
-/** Names that begin so are the server's own: no client subscribes to them. */
-const RESERVED = '$'
-const MAX_SUBJECT = 128
-/** How often frames for those who are behind are let go of. */
-const FORGET_FRAMES_MS = 2_000
 
 /** All topics of a server: who has subscribed to what, who may, and who is there. */
 export class TopicHub<I extends Identity> {
   /** How long and how much of a topic is kept, where it is not the default. */
   readonly retentions = new Map<string, Retention>()
+  /** Of lists of sessions, and of subjects. */
+  readonly groups: TopicGroups<I>
   readonly #host: TopicHost<I>
-  readonly #effects: TopicEffects<SessionConnection, Buffer>
-  readonly #topics = new Map<string, OpenTopic>()
-  readonly #opening = new Map<string, Promise<OpenTopic>>()
-  /** How many are about to subscribe to a topic: it stays open until they have, or have not. */
-  readonly #wanted = new Map<string, number>()
+  readonly #open: OpenTopics
   readonly #emitters = new Map<string, Emitter<TopicEventMap<I>>>()
   /** Subscriptions whose session has no connection. */
   readonly #away = new Set<Member>()
@@ -69,62 +52,24 @@ export class TopicHub<I extends Identity> {
   }>()
   /** Where clients were in topics that the server had subscribed them to. */
   readonly #positions = new WeakMap<Session<I>, Map<string, Position>>()
-  /** Sessions by subject; made when somebody publishes to a subject. */
-  #subjects: Map<string, Set<Session<I>>> | undefined
-  /** Topics of lists and subjects whose sessions are being subscribed. */
-  readonly #grouping = new Map<string, Promise<string>>()
-  /** Topics of lists of sessions, and when somebody published to them last. */
-  readonly #lists = new Map<string, number>()
-  #dirty: Topic<SessionConnection, Buffer>[] = []
-  /** Connections that get what is written when all dirty topics are flushed. */
-  #corked: Set<SessionConnection> | undefined
-  #nextId = 1
-  #droppedBefore = 0
-  #timer: ReturnType<typeof setInterval> | undefined
   #hasWarned = false
 
   constructor(host: TopicHost<I>) {
     this.#host = host
-    this.#effects = {
-      transmit: (connection, message) => connection.transmit(message),
-      share: (connection, frame) => {
-        const corked = this.#corked
-        if (corked && !corked.has(connection)) {
-          corked.add(connection)
-          connection.cork()
-        }
-        connection.share(frame)
-      },
-      expect: (connection) => host.expect(connection),
-      isWritable: (connection) => connection.isWritable,
-      frame: webSocketFrame,
-      schedule: (topic) => {
-        if (this.#dirty.push(topic) === 1) setImmediate(this.#flush)
-      },
-      read: (topic, after) =>
-        host.ask<TopicSlice>(
-          () => host.store.readTopic(topic.name, after),
-          (slice) => topic.loaded(after, slice),
-          () => topic.readFailed(after),
-        ),
-    }
+    this.#open = new OpenTopics(host)
+    this.groups = new TopicGroups<I>({
+      sessions: host.sessions,
+      maxAgeMs: host.retention.maxAgeMs,
+      subscribe: (session, topic) => this.subscribe(session, topic, 'now'),
+      unsubscribe: (session, topic) => this.unsubscribe(session, topic, 'unsubscribed'),
+      members: (topic) => this.members(topic).map(({ session }) => session),
+      error: (error) => host.error(error),
+    })
   }
 
-  /** Topics that somebody here has subscribed to or listens to. */
-  get size(): number {
-    return this.#topics.size
-  }
-
-  get subscriptions(): number {
-    let count = 0
-    for (const { members } of this.#topics.values()) count += members.size
-    return count
-  }
-
-  get dropped(): number {
-    let count = this.#droppedBefore
-    for (const { dropped } of this.#topics.values()) count += dropped
-    return count
+  /** Topics that somebody here has subscribed to, and what there is of them. */
+  get stats(): { readonly topics: number; readonly subscriptions: number; readonly dropped: number } {
+    return this.#open.stats
   }
 
   publish(topic: string, data: Payload, except: string | undefined): MaybePromise<Position> {
@@ -132,47 +77,23 @@ export class TopicHub<I extends Identity> {
   }
 
   publishVolatile(topic: string, data: Payload, except: string | undefined): void {
-    this.#topics.get(topic)?.publishVolatile(data, except)
+    this.#open.get(topic)?.publishVolatile(data, except)
   }
 
   retention(topic: string): Retention {
     return this.retentions.get(topic) ?? this.#host.retention
   }
 
-  /** The topic of those that are no topic's subscribers. */
-  groupOf(target: Exclude<Target<Session<I>>, string>): MaybePromise<string> {
-    return Array.isArray(target)
-      ? this.#ofSessions(target as readonly Session<I>[])
-      : this.#ofSubject((target as { readonly subject: string }).subject)
-  }
-
-  /** The topic of all sessions of a subject, those that come later included. */
-  #ofSubject(subject: string): MaybePromise<string> {
-    if (!this.#subjects) {
-      this.#subjects = new Map()
-      for (const session of this.#host.sessions.values()) this.#indexSubject(session)
-    }
-    return this.#group(subjectTopic(subject), this.#subjects.get(subject) ?? [])
-  }
-
-  /** The topic of these sessions. */
-  #ofSessions(sessions: readonly Session<I>[]): MaybePromise<string> {
-    const ids = sessions.map(({ id }) => id).sort()
-    const topic = `${RESERVED}sessions:${sha256(ids.join())}`
-    this.#lists.set(topic, performance.now())
-    return this.#group(topic, sessions)
-  }
-
   /** All who have subscribed, connected or not. */
   members(topic: string): { readonly session: Session<I>; readonly isAway: boolean }[] {
-    return [...(this.#topics.get(topic)?.members ?? [])].flatMap(({ subscriber }) => {
+    return [...(this.#open.get(topic)?.members ?? [])].flatMap(({ subscriber }) => {
       const session = this.#host.sessions.get(subscriber.session)
       return session ? [{ session, isAway: !session.isConnected }] : []
     })
   }
 
   count(topic: string): number {
-    return this.#topics.get(topic)?.members.size ?? 0
+    return this.#open.get(topic)?.members.size ?? 0
   }
 
   /** @returns a function that takes the listener away */
@@ -204,7 +125,7 @@ export class TopicHub<I extends Identity> {
         if (session.isConnected) this.#enter(session, topic, after)
       })
     }
-    const subscribed = this.#withTopic(name, begin)
+    const subscribed = this.#open.use(name, begin)
     if (!(subscribed instanceof Promise)) return
     const pending = { session, name, cancel: () => void (isWanted = false) }
     this.#subscribing.add(pending)
@@ -239,8 +160,7 @@ export class TopicHub<I extends Identity> {
   /** A session has a new connection. */
   attached(session: Session<I>, connection: SessionConnection, hello: Hello, isResumed: boolean): void {
     const { topics = [], window } = hello
-    const { subject } = session
-    if (this.#subjects) this.#indexSubject(session)
+    this.groups.attached(session)
     const positions = new Map<string, Position>()
     for (const { ref, topic, from } of topics)
       if (!ref && typeof from === 'object' && !('last' in from)) positions.set(topic, from)
@@ -252,8 +172,8 @@ export class TopicHub<I extends Identity> {
       // `authorize` has thrown: the client asks for all of them again.
       if (session.core.transport !== connection) return
     }
-    const own = subject && subjectTopic(subject)
-    if (own && (this.#topics.has(own) || positions.has(own))) this.#subscribeOwn(session, own)
+    const own = subjectTopic(session.subject)
+    if (this.#open.get(own) || positions.has(own)) this.groups.subscribeOwn(session)
     if (!isResumed) return
     // What the server has ended while the client was away, or the client has taken over without hearing of it.
     for (const name of positions.keys()) {
@@ -276,8 +196,7 @@ export class TopicHub<I extends Identity> {
   /** A session is over. */
   ended(session: Session<I>): void {
     for (const member of membersOf(session).slice()) this.#remove(session, member)
-    const sessions = this.#subjects?.get(session.subject)
-    if (sessions?.delete(session) && !sessions.size) this.#subjects!.delete(session.subject)
+    this.groups.ended(session)
   }
 
   /** A client subscribes or unsubscribes. */
@@ -298,8 +217,8 @@ export class TopicHub<I extends Identity> {
 
   /** Frees what is here. */
   close(): void {
-    for (const topic of this.#topics.values()) topic.unwatch()
-    clearInterval(this.#timer)
+    this.#open.close()
+    this.groups.close()
   }
 
   info(topic: string): MaybePromise<TopicInfo> {
@@ -308,25 +227,6 @@ export class TopicHub<I extends Identity> {
 
   read(topic: string, after: number): MaybePromise<TopicSlice> {
     return this.#host.store.readTopic(topic, after)
-  }
-
-  /** All of them subscribed. One publish after the other: none overtakes another that still waits for that. */
-  #group(topic: string, sessions: Iterable<Session<I>>): MaybePromise<string> {
-    const pending: Promise<unknown>[] = []
-    const before = this.#grouping.get(topic)
-    if (before) pending.push(before)
-    for (const session of sessions) {
-      const subscribed = this.subscribe(session, topic, 'now')
-      if (subscribed instanceof Promise) pending.push(subscribed)
-    }
-    if (!pending.length) return topic
-    const grouped = Promise.all(pending).then(() => topic)
-    this.#grouping.set(topic, grouped)
-    const forget = (): void => {
-      if (this.#grouping.get(topic) === grouped) this.#grouping.delete(topic)
-    }
-    grouped.then(forget, forget)
-    return grouped
   }
 
   /** All that a session may have, asked for and taken back and asked for again. */
@@ -398,9 +298,7 @@ export class TopicHub<I extends Identity> {
     }
     const failed = (cause: unknown): void => this.#failed(connection, 'the store', cause)
     try {
-      const entered = this.#withTopic(name, (topic) =>
-        chain(this.#resolve(topic, from), (after) => enter(topic, after)),
-      )
+      const entered = this.#open.use(name, (topic) => chain(this.#resolve(topic, from), (after) => enter(topic, after)))
       if (entered instanceof Promise) entered.catch(failed)
     } catch (cause) {
       failed(cause)
@@ -428,19 +326,6 @@ export class TopicHub<I extends Identity> {
     return false
   }
 
-  /** To the topic of its subject. */
-  #subscribeOwn(session: Session<I>, own: string): void {
-    const failed = (cause: unknown): void => {
-      this.#host.error(new HeartlineError('ERR_STORE', 'A session could not be subscribed to its subject.', { cause }))
-    }
-    try {
-      const subscribed = this.subscribe(session, own, 'now')
-      if (subscribed instanceof Promise) subscribed.catch(failed)
-    } catch (cause) {
-      failed(cause)
-    }
-  }
-
   #resume(session: Session<I>, member: Member, positions: ReadonlyMap<string, Position>): void {
     const topic = member.topic as OpenTopic
     const told = positions.get(topic.name)
@@ -463,7 +348,7 @@ export class TopicHub<I extends Identity> {
   #join(session: Session<I>, topic: OpenTopic, ref: number, after: number): void {
     const { core } = session
     if (!core.topics) {
-      core.topics = new Subscriber<SessionConnection, Buffer>(this.#effects, session.id)
+      core.topics = new Subscriber<SessionConnection, Buffer>(this.#open.effects, session.id)
       if (core.transport) core.topics.begin(core.transport, core.window!)
     }
     const member = topic.add(core.topics as Subscriber<SessionConnection, Buffer>, ref, after)
@@ -482,72 +367,11 @@ export class TopicHub<I extends Identity> {
     topic.remove(member)
     this.#away.delete(member)
     this.#emit(member, 'leave', session)
-    this.#closeUnused(topic)
-  }
-
-  #closeUnused(topic: OpenTopic): void {
-    if (topic.members.size || this.#wanted.has(topic.name) || this.#topics.get(topic.name) !== topic) return
-    topic.unwatch()
-    this.#droppedBefore += topic.dropped
-    this.#topics.delete(topic.name)
-  }
-
-  /** Opens a topic for somebody who is about to subscribe. */
-  #withTopic(name: string, use: (topic: OpenTopic) => MaybePromise<void>): MaybePromise<void> {
-    const wanted = this.#wanted
-    wanted.set(name, (wanted.get(name) ?? 0) + 1)
-    const done = (): void => {
-      const others = wanted.get(name)! - 1
-      if (others) wanted.set(name, others)
-      else wanted.delete(name)
-      const topic = this.#topics.get(name)
-      if (topic) this.#closeUnused(topic)
-    }
-    let isPending = false
-    try {
-      const used = chain(this.#open(name), use)
-      isPending = used instanceof Promise
-      return used instanceof Promise ? used.finally(done) : used
-    } finally {
-      if (!isPending) done()
-    }
-  }
-
-  #open(name: string): MaybePromise<OpenTopic> {
-    const open = this.#topics.get(name) ?? this.#opening.get(name)
-    if (open) return open
-    let topic: OpenTopic | undefined
-    let heard: Position | undefined
-    const watching = this.#host.store.watch(name, (position, entry) => {
-      heard = position
-      if (topic) hear(topic, position, entry)
-    })
-    const begin = ({ info, unwatch }: { readonly info: TopicInfo; readonly unwatch: () => void }): OpenTopic => {
-      topic = new OpenTopic(this.#effects, this.#nextId++, name, info)
-      topic.unwatch = unwatch
-      this.#topics.set(name, topic)
-      this.#opening.delete(name)
-      if (heard) hear(topic, heard, undefined)
-      this.#forgetFramesLater()
-      return topic
-    }
-    if (!(watching instanceof Promise)) return begin(watching)
-    const opening = watching.then(begin)
-    this.#opening.set(name, opening)
-    opening.catch(() => this.#opening.delete(name))
-    return opening
+    this.#open.closeUnused(topic)
   }
 
   #emit(member: Member, type: keyof TopicEventMap<I>, session: Session<I>): void {
     this.#emitters.get((member.topic as OpenTopic).name)?.emit(type, { session })
-  }
-
-  #indexSubject(session: Session<I>): void {
-    const { subject } = session
-    if (!subject) return
-    const sessions = this.#subjects!.get(subject)
-    if (sessions) sessions.add(session)
-    else this.#subjects!.set(subject, new Set([session]))
   }
 
   #askingOf(connection: SessionConnection): Map<number, boolean> {
@@ -555,56 +379,7 @@ export class TopicHub<I extends Identity> {
     if (!asking) this.#asking.set(connection, (asking = new Map()))
     return asking
   }
-
-  #forgetFramesLater(): void {
-    this.#timer ??= setInterval(() => {
-      for (const topic of this.#topics.values()) topic.forgetFrames()
-      this.#forgetLists()
-      if (this.#topics.size) return
-      clearInterval(this.#timer)
-      this.#timer = undefined
-    }, FORGET_FRAMES_MS)
-    this.#timer.unref()
-  }
-
-  /** Nobody publishes to the same list any more, and all that it was told is there or too old. */
-  #forgetLists(): void {
-    const usedBefore = performance.now() - this.#host.retention.maxAgeMs
-    for (const [name, usedAt] of this.#lists) {
-      if (usedAt > usedBefore) continue
-      this.#lists.delete(name)
-      const topic = this.#topics.get(name)
-      for (const { subscriber } of topic ? [...topic.members] : [])
-        this.unsubscribe(this.#host.sessions.get(subscriber.session)!, name, 'unsubscribed')
-    }
-  }
-
-  readonly #flush = (): void => {
-    const dirty = this.#dirty
-    this.#dirty = []
-    // With several, a connection's frames of all of them leave in one write.
-    if (dirty.length > 1) this.#corked = new Set()
-    for (const topic of dirty) topic.flush()
-    const corked = this.#corked
-    this.#corked = undefined
-    for (const connection of corked ?? []) connection.uncork()
-  }
 }
-
-function hear(topic: OpenTopic, { generation, offset }: Position, entry: TopicEntry | undefined): void {
-  if (generation === topic.generation) topic.appended(offset, entry)
-  else topic.restarted({ generation, first: 1, last: offset })
-}
-
-function chain<T, U>(value: MaybePromise<T>, use: (value: T) => MaybePromise<U>): MaybePromise<U> {
-  return value instanceof Promise ? value.then(use) : use(value)
-}
-
-/** A subject may be longer than the name of a topic. */
-const subjectTopic = (subject: string): string =>
-  `${RESERVED}subject:${subject.length > MAX_SUBJECT ? sha256(subject) : subject}`
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url')
 
 const membersOf = (session: Session<any>): readonly Member[] =>
   (session.core.topics?.subscriptions ?? []) as unknown as Member[]
