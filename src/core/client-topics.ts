@@ -161,6 +161,8 @@ const bytesOf = (item: TopicIncoming | Mark): number => (item instanceof TopicIn
 
 /** SKIP, and GAP of a topic, count as this. */
 const ONE_EMPTY = ['']
+/** So much may a server say of a few topics that it has made itself, and ended, while the application is busy. */
+const SPARE_MARKS = 64
 /** Most subscriptions whose end is told once more on the next connection. */
 const MAX_ENDED = 32
 /** Longest time that the acknowledgement of topics waits for company: less than the server waits before it asks for life. */
@@ -426,8 +428,10 @@ export class ClientTopics<S> {
 
   #subbed(now: number, { ref, topic, id, generation, offset, last }: Subbed): void {
     if (offset > last) throw impossible()
-    // What it says waits in no window: this bounds it.
-    if (this.#marks > this.#window.messages + 4 * this.#all.size) throw exceeded()
+    // What it says waits in no window: this bounds it. What the application has asked for counts until it knows of the end.
+    let count = this.#all.size
+    for (const { ref } of this.#ending) if (ref) count++
+    if (this.#marks > this.#window.messages + SPARE_MARKS + 4 * count) throw exceeded()
     let subscription = this.#all.get(ref || topic)
     if (!subscription && !ref) {
       subscription = new ClientSubscription<S>(this, 0, topic, 'now')
