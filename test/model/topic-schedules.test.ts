@@ -26,11 +26,11 @@ const subscribe = (start: 'now' | 'first', client = 0, topic = 0): TopicStep => 
 })
 const down: TopicStep = { kind: 'down', isDown: true }
 const serverUnsubscribes = (topic = 0): TopicStep => ({ kind: 'serverUnsubscribes', client: 0, topic })
-const serverSubscribes = (start: 'now' | 'first' = 'first'): TopicStep => ({
+const serverSubscribes = (): TopicStep => ({
   kind: 'serverSubscribes',
   client: 0,
   topic: 0,
-  start,
+  start: 'first',
 })
 
 const schedules: Record<
@@ -96,19 +96,20 @@ const schedules: Record<
   },
   'a SUB after a pause that crosses the end of its subscription makes no member': {
     topics: 2,
-    subscriptions: 2,
-    seed: -1,
-    plans: [{ handler: ['at once'], snapshot: { takesMs: 0, covers: 0, fails: false } }],
+    window: { messages: 4, bytes: 2_000 },
+    plans: [{ handler: [50], snapshot: undefined }],
+    delayMs: 200,
     play: [
-      [1, publish(1, 1)],
-      [0, { kind: 'network', delayMs: 1_500 }],
-      [0, serverUnsubscribes(1)],
+      [0, subscribe('now')],
+      [0, subscribe('now', 0, 1)],
+      [2_000, publish(4, 1)],
+      [300, serverUnsubscribes(1)],
     ],
   },
   'what the server has made begins where it was, if its first messages were lost with the connection': {
     play: [
       [100, { kind: 'halfOpen', client: 0, to: 'client' }],
-      [0, serverSubscribes('now')],
+      [0, serverSubscribes()],
       [0, publish(3)],
       [100, { kind: 'cut', client: 0, topic: 0 }],
       [20_000, publish(3)],
@@ -149,6 +150,14 @@ const schedules: Record<
       [100, { kind: 'unsubscribe', client: 0, topic: 0 }],
       [0, { kind: 'release' }],
       [0, publish(3, 1)],
+    ],
+  },
+  'what the server may say of topics does not depend on whether they have just ended': {
+    plans: [{ handler: ['at once'], snapshot: { takesMs: 0, covers: 0, fails: false } }],
+    play: [
+      [0, subscribe('now')],
+      [3, serverUnsubscribes()],
+      [0, serverSubscribes()],
     ],
   },
   'stored messages of another history are not taken for those of this one': {

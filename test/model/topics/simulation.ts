@@ -224,6 +224,7 @@ class Simulation {
     const witness = {
       queue: this.#queue,
       truth: this.#truth,
+      madeFrom: (client: string, topic: string) => this.#wishes.made.get(client)?.get(topic),
       isFar: this.#trouble.delayMs !== undefined,
       head: (topic: string) => this.#store.head(topic),
     }

@@ -20,6 +20,8 @@ export interface Witness {
   readonly queue: EventQueue
   readonly truth: Truth
   head(topic: string): TopicInfo
+  /** Where the application wants what the server makes to begin. */
+  madeFrom(client: string, topic: string): From | undefined
   /** The server may know less than is in the store. */
   readonly isFar: boolean
 }
@@ -41,6 +43,8 @@ export class ModelSubscription {
   readonly #plan: SubscriptionPlan
   readonly #from: From | undefined
   readonly #headBefore: TopicInfo
+  /** The server makes it for the first time, and from the beginning. */
+  readonly #isFirstMade: boolean
   #deliveries = 0
   #isHandling = false
   #stalled: (() => void)[] | undefined
@@ -56,6 +60,8 @@ export class ModelSubscription {
     this.#plan = plan
     this.#wantsSnapshot = this.#hasSnapshot
     this.#headBefore = client.witness.head(topic)
+    const wasMade = client.subscriptions.some((other) => other.topic === topic && !other.core.ref)
+    this.#isFirstMade = !wasMade && client.witness.madeFrom(client.name, topic) === 'first'
     if (typeof from === 'object' && 'offset' in from) this.cursor = from
   }
 
@@ -208,6 +214,8 @@ export class ModelSubscription {
     const before = this.#headBefore
     const now = this.#client.witness.head(this.topic)
     const from = this.#from
+    if (from === undefined && this.#isFirstMade && generation === now.generation && offset >= now.first)
+      this.#fail(`begins behind ${offset}, not before all`)
     if (from === undefined || generation !== before.generation || generation !== now.generation) return
     const start = ({ first, last }: TopicInfo): number => {
       if (from === 'now') return last

@@ -116,7 +116,7 @@ export class TopicServer {
           this.hub.publishVolatile(name, data, except)
         } else void this.hub.publish(name, data, except)
       }
-      const name = typeof topic === 'string' ? topic : this.hub.groupOf(topic)
+      const name = typeof topic === 'string' ? topic : this.hub.groups.topicOf(topic)
       if (name instanceof Promise) void name.then(publish)
       else publish(name)
     })
@@ -141,7 +141,8 @@ export class TopicServer {
     let topics = made.get(client)
     if (!topics) made.set(client, (topics = new Map()))
     if (from === undefined) topics.delete(topic)
-    else topics.set(topic, from)
+    // Which of several has begun it, nobody looks after.
+    else topics.set(topic, topics.has(topic) ? 'now' : from)
     this.process.run(() => {
       for (const session of this.sessions.values()) {
         if (session.identity.client !== client) continue
