@@ -166,7 +166,7 @@ const SPARE_MARKS = 64
 /** Most subscriptions whose end is told once more on the next connection. */
 const MAX_ENDED = 32
 /** Longest time that the acknowledgement of topics waits for company: less than the server waits before it asks for life. */
-const ACK_DELAY_MS = 750
+const ACK_DELAY_MS = 900
 
 /**
  * The client's subscriptions. All of them share one window: what the application has not handled counts in it. A subscription

@@ -69,6 +69,10 @@ export abstract class GhostCheck extends WheelEntry {
   get expectMs(): number {
     return Infinity
   }
+  /** Milliseconds that a ping has to be answered when nothing was heard in that time. */
+  get probeMs(): number {
+    return this.expectMs
+  }
   /** Whether what the peer sends is taken from the network at all. A paused stream with a full buffer is not. */
   abstract readonly isRead: boolean
 
@@ -116,8 +120,8 @@ export abstract class GhostCheck extends WheelEntry {
   /** A ping was sent just now. */
   pinged(timing: GhostTiming, now: number): void {
     this.phase = 'pinged'
-    // Who had to answer data anyway has as much time for the ping as it had for the data.
-    this.#dueAt = now + Math.min(timing.timeoutMs, this.#expectAt < Infinity ? Math.ceil(this.expectMs) : Infinity)
+    // Who had to answer data anyway has no more time for the ping than it had for the data.
+    this.#dueAt = now + Math.min(timing.timeoutMs, this.#expectAt < Infinity ? Math.ceil(this.probeMs) : Infinity)
     this.#expectAt = Infinity
     this.#extensions = 0
     this.#pingEnd = this.queuedBytes > 0 ? this.sentBytes : 0

@@ -173,6 +173,11 @@ export class ServerSession<T> implements InflowEffects {
     return this.transport === undefined ? 0 : this.#outflow.sent - this.#outflow.acked + (this.topics?.inFlight ?? 0)
   }
 
+  /** Whether some of them are of the inbox: those are acknowledged without delay. */
+  get isInboxInFlight(): boolean {
+    return this.#outflow.sent > this.#outflow.acked
+  }
+
   /** Bytes of payload on their way. */
   get inFlightBytes(): number {
     return this.#outflow.bytes + (this.topics?.inFlightBytes ?? 0)

@@ -2,7 +2,7 @@ import type { Buffer } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
-import { answerTimeMs } from '../core/answer-time.ts'
+import { answerTimeMs, topicAnswerTimeMs, topicProbeTimeMs } from '../core/answer-time.ts'
 import { Latency } from '../core/latency.ts'
 import type { ServerSession } from '../core/server-session.ts'
 import { PING, PONG } from '../protocol/encode.ts'
@@ -69,7 +69,18 @@ export class SessionConnection extends GuardedConnection<WebSocket> {
   override get expectMs(): number {
     const core = this.session?.core
     if (!core || core.inFlight <= 0 || core.transport !== this) return Infinity
-    return Math.min(this.#timeoutMs, answerTimeMs(this.latency.smoothedMs, core.inFlightBytes))
+    const { smoothedMs } = this.latency
+    const bytes = core.inFlightBytes
+    return Math.min(
+      this.#timeoutMs,
+      core.isInboxInFlight ? answerTimeMs(smoothedMs, bytes) : topicAnswerTimeMs(smoothedMs, bytes),
+    )
+  }
+
+  override get probeMs(): number {
+    const core = this.session?.core
+    if (!core || core.isInboxInFlight) return this.expectMs
+    return Math.min(this.#timeoutMs, topicProbeTimeMs(this.latency.smoothedMs, core.inFlightBytes))
   }
 
   /** Asks for a sign of life, and tells how long the last one took. A protocol-level ping would be answered for a frozen page. */

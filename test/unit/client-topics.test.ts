@@ -108,7 +108,7 @@ test('an acknowledgement waits for company, but not when much is owed', () => {
   scene.join('a')
   scene.now = 1_000
   scene.data(1, 1, 'a')
-  expect(scene.topics.ackAt).toBe(1_750)
+  expect(scene.topics.ackAt).toBe(1_900)
   scene.now = 1_500
   scene.data(1, 2, 'b')
   expect(scene.topics.ackAt).toBe(1_500)
