@@ -158,6 +158,8 @@ class Simulation {
     const from = this.#queue.now
     do await this.#runUntil(this.#queue.now + REST_STEP_MS)
     while (this.#queue.now < from + MIN_REST_MS || (this.#queue.now < from + MAX_REST_MS && !this.#isAtRest()))
+    // What was said last is heard.
+    await this.#runUntil(this.#queue.now + REST_STEP_MS)
   }
 
   #isAtRest(): boolean {
