@@ -176,7 +176,9 @@ class Simulation {
     return this.#server.liveOf(client).every((subscription) => {
       const { core, topic, cursor } = subscription
       const { last, generation } = this.#store.head(topic)
-      return core.state === 'subscribed' && cursor?.generation === generation && subscription.isAt(last)
+      if (core.state !== 'subscribed' || cursor?.generation !== generation || !subscription.isAt(last)) return false
+      // What is for others comes as well, as a note that there is nothing.
+      return core.received!.offset >= last || this.#schedule.staysStalled
     })
   }
 
