@@ -32,8 +32,11 @@ export class OpenTopics {
   /** How many are about to subscribe to a topic: it stays open until they have, or have not. */
   readonly #wanted = new Map<string, number>()
   #dirty: Topic<SessionConnection, Buffer>[] = []
-  /** Connections that get what is written when all dirty topics are flushed. */
-  #corked: Set<SessionConnection> | undefined
+  /**
+   * While several topics are flushed: connections that get something, and the frame that waits for company, since those of
+   * all topics leave in one write; `undefined` as soon as there are more, which wait in the socket.
+   */
+  #gathered: Map<SessionConnection, Buffer | undefined> | undefined
   #nextId = 1
   #droppedBefore = 0
   #timer: ReturnType<typeof setInterval> | undefined
@@ -41,13 +44,14 @@ export class OpenTopics {
   constructor(host: OpenTopicsHost) {
     this.#host = host
     this.effects = {
-      transmit: (connection, message) => connection.transmit(message),
+      transmit: (connection, message) => {
+        this.#release(connection)
+        connection.transmit(message)
+      },
       share: (connection, frame) => {
-        const corked = this.#corked
-        if (corked && !corked.has(connection)) {
-          corked.add(connection)
-          connection.cork()
-        }
+        const gathered = this.#gathered
+        if (gathered && !gathered.has(connection)) return void gathered.set(connection, frame)
+        this.#release(connection)
         connection.share(frame)
       },
       expect: (connection) => host.expect(connection),
@@ -151,12 +155,23 @@ export class OpenTopics {
   readonly #flush = (): void => {
     const dirty = this.#dirty
     this.#dirty = []
-    // With several, a connection's frames of all of them leave in one write.
-    if (dirty.length > 1) this.#corked = new Set()
+    if (dirty.length > 1) this.#gathered = new Map()
     for (const topic of dirty) topic.flush()
-    const corked = this.#corked
-    this.#corked = undefined
-    for (const connection of corked ?? []) connection.uncork()
+    const gathered = this.#gathered
+    this.#gathered = undefined
+    for (const [connection, frame] of gathered ?? []) {
+      if (frame) connection.share(frame)
+      else connection.uncork()
+    }
+  }
+
+  /** The frame that waits for company has it. */
+  #release(connection: SessionConnection): void {
+    const frame = this.#gathered?.get(connection)
+    if (!frame) return
+    this.#gathered!.set(connection, undefined)
+    connection.cork()
+    connection.share(frame)
   }
 }
 
