@@ -23,7 +23,7 @@ export type { EndCause, Ending } from '../core/link.ts'
 export type { Provider, ProviderContext } from '../host/provider.ts'
 export type { ReconnectOptions } from '../host/reconnect.ts'
 export type { From, GapReason, Payload, Position } from '../protocol/frame.ts'
-export type { SubscriptionState } from '../core/client-topics.ts'
+export type { SubscriptionState } from '../core/client-subscription.ts'
 export type { GapEvent, LostEvent, SessionEventMap, SessionMessage, StateEvent, TopicMessage } from './events.ts'
 export type {
   ConnectOptions,

@@ -1,5 +1,6 @@
-import type { ClientSubscription, SubscriptionState, TopicGap, TopicIncoming } from '../core/client-topics.ts'
+import type { ClientSubscription, SubscriptionState } from '../core/client-subscription.ts'
 import type { HeartlineError } from '../core/error.ts'
+import type { TopicGap, TopicIncoming } from '../core/topic-incoming.ts'
 import { checkListener, Emitter } from '../host/emitter.ts'
 import type { GapReason, Position } from '../protocol/frame.ts'
 import type { GapEvent, TopicMessage } from './events.ts'

@@ -3,161 +3,9 @@ import { encodeSub, encodeToken, encodeUnsub } from '../protocol/encode.ts'
 import type { Frame, From, Gap, GapReason, Payload, Position, Sub, Subbed, Unsub, Window } from '../protocol/frame.ts'
 import { MAX_HELLO_ENTRY } from '../protocol/limits.ts'
 import { Violation } from '../protocol/violation.ts'
-import { Delivery } from './delivery.ts'
-import { TopicIncoming, type TopicGap } from './topic-incoming.ts'
+import { ClientSubscription, type ClientTopicEffects, type SubscriptionOwner } from './client-subscription.ts'
+import { TopicIncoming } from './topic-incoming.ts'
 import { TopicNames } from './topic-names.ts'
-
-export { TopicIncoming, type TopicGap }
-
-/** Something other than a message that has its place between messages. */
-interface Mark {
-  /** Which connection has brought it in a frame that counts in the window, as a message without bytes. */
-  readonly connection?: number | undefined
-  readonly gap?: TopicGap
-  /** The application is to load what the topic stands for. */
-  readonly snapshot?: GapReason | 'initial'
-  /** Why the server has ended the subscription. */
-  readonly ended?: string
-  /** Where the subscription is, when this is done. */
-  readonly position: Position | undefined
-  failures: number
-}
-
-/** What subscriptions make their shell do. `S` is the shell's object for one. */
-export interface ClientTopicEffects<S> {
-  transmit(message: string): void
-  /** @returns whether it has been handled; otherwise `handled` or `failed` of the subscription follows */
-  deliverTopic(subscription: ClientSubscription<S>, message: TopicIncoming): boolean
-  /** Have the application load what the topic stands for at the position; then `handled` or `failed` follows. */
-  snapshot(subscription: ClientSubscription<S>, position: Position, reason: GapReason | 'initial'): void
-  topicGap(subscription: ClientSubscription<S>, gap: TopicGap): void
-  /** The server has said where the subscription begins or goes on. */
-  subscribed(subscription: ClientSubscription<S>): void
-  /** The server has ended it. */
-  unsubscribed(subscription: ClientSubscription<S>, reason: string): void
-  /** The shell's object for a subscription that the server has made. */
-  adopt(subscription: ClientSubscription<S>): S
-}
-
-export type SubscriptionState = 'waiting' | 'subscribed' | 'ended'
-
-/** The client's place in a topic. */
-export class ClientSubscription<S> extends Delivery<TopicIncoming | Mark> {
-  readonly ref: number
-  readonly topic: string
-  /** The shell's object. */
-  owner!: S
-  state: SubscriptionState = 'waiting'
-  /** The application is done with all up to here. */
-  position: Position | undefined
-  /** Has been received up to here. */
-  received: Position | undefined
-  /** It takes nothing more until what waits has become less. */
-  isPaused = false
-  /** The server has said on this connection where it goes on, and has not been told to pause since. */
-  isFlowing = false
-  /** The application wants no more of it. */
-  isDropped = false
-  hasSnapshot = false
-  /** Messages that wait, the one that is being handled included, and their bytes. */
-  heldMessages = 0
-  heldBytes = 0
-  /** Messages up to here are in what the application has loaded. */
-  #coveredBy: Position | undefined
-  readonly #from: From
-  readonly #topics: ClientTopics<S>
-
-  constructor(topics: ClientTopics<S>, ref: number, topic: string, from: From) {
-    super()
-    this.#topics = topics
-    this.ref = ref
-    this.topic = topic
-    this.#from = from
-  }
-
-  /** Where it goes on. */
-  get from(): From {
-    return this.received ?? this.#from
-  }
-
-  /** The position that it goes on behind, if that is known here. */
-  get behind(): Position | undefined {
-    const { from } = this
-    return typeof from === 'object' && 'offset' in from ? from : undefined
-  }
-
-  push(item: TopicIncoming | Mark): void {
-    this.#hold(item, 1)
-    this.queue.push(item)
-  }
-
-  /** It is about to load something anyway: once is enough. */
-  forgetSnapshot(): void {
-    const last = this.queue.at(-1)
-    if (last && !(last instanceof TopicIncoming) && last.snapshot && !(this.isHandling && this.queue.length < 2))
-      this.#release(this.queue.pop()!)
-  }
-
-  /** Lets go of all that waits beyond so much, and goes back to where that begins. */
-  truncate(messages: number, bytes: number): void {
-    const { queue } = this
-    const least = this.isHandling || messages ? 1 : 0
-    while (queue.length > least && (this.heldMessages > messages || this.heldBytes > bytes)) this.#release(queue.pop()!)
-    let { position } = this
-    for (const item of queue) position = item.position ?? position
-    this.received = position
-  }
-
-  #release(item: TopicIncoming | Mark): void {
-    this.#hold(item, -1)
-    if (item.connection !== undefined) this.#topics.taken(1, bytesOf(item), item.connection)
-  }
-
-  #hold(item: TopicIncoming | Mark, sign: 1 | -1): void {
-    if (item.connection === undefined) return this.#topics.marked(sign)
-    const bytes = sign * bytesOf(item)
-    this.heldMessages += sign
-    this.heldBytes += bytes
-    this.#topics.held(sign, bytes)
-  }
-
-  /** What is not stored is not handed over again either. */
-  override failed(now: number): void {
-    const [item] = this.queue
-    if (item instanceof TopicIncoming && !item.position) this.handled()
-    else super.failed(now)
-  }
-
-  /** The application has loaded what the topic stands for at this position: messages up to it are left out. */
-  covered(position: Position): void {
-    this.#coveredBy = position
-  }
-
-  protected override hand(item: TopicIncoming | Mark): boolean {
-    if (item instanceof TopicIncoming) return this.#isCovered(item) || this.#topics.effects.deliverTopic(this, item)
-    if (item.snapshot) {
-      this.#topics.effects.snapshot(this, item.position!, item.snapshot)
-      return false
-    }
-    this.handled()
-    if (item.gap) this.#topics.effects.topicGap(this, item.gap)
-    if (item.ended !== undefined) this.#topics.finished(this, item.ended)
-    return false
-  }
-
-  protected override done(item: TopicIncoming | Mark): void {
-    this.position = item.position ?? this.position
-    this.#release(item)
-    this.#topics.moved(this)
-  }
-
-  #isCovered({ position }: TopicIncoming): boolean {
-    const by = this.#coveredBy
-    return !!by && !!position && by.generation === position.generation && position.offset <= by.offset
-  }
-}
-
-const bytesOf = (item: TopicIncoming | Mark): number => (item instanceof TopicIncoming ? item.data.length : 0)
 
 /** SKIP, and GAP of a topic, count as this. */
 const ONE_EMPTY = ['']
@@ -173,7 +21,7 @@ const ACK_DELAY_MS = 900
  * whose messages wait for too long gives its part of the window back, and takes those messages from the log again when its turn
  * comes; so none holds up the others.
  */
-export class ClientTopics<S> {
+export class ClientTopics<S> implements SubscriptionOwner<S> {
   readonly effects: ClientTopicEffects<S>
   /** When an acknowledgement is due. */
   ackAt: number = Infinity

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { ClientTopics, type ClientSubscription } from '../../src/core/client-topics.ts'
+import type { ClientSubscription } from '../../src/core/client-subscription.ts'
+import { ClientTopics } from '../../src/core/client-topics.ts'
 import type { From, Payload, Window } from '../../src/protocol/frame.ts'
 
 type Core = ClientSubscription<string>

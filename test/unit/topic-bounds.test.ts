@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
-import { ClientTopics, type ClientSubscription } from '../../src/core/client-topics.ts'
+import type { ClientSubscription } from '../../src/core/client-subscription.ts'
+import { ClientTopics } from '../../src/core/client-topics.ts'
 import { TopicNames } from '../../src/core/topic-names.ts'
 import { CloseCode } from '../../src/protocol/close-codes.ts'
 import { encodeHelloEntry } from '../../src/protocol/encode.ts'

@@ -13,7 +13,7 @@ const needs = { needs: ['topics'] } as const
 async function acknowledged(peer: RawPeer, messages: number, bytes: number): Promise<void> {
   const what = `an acknowledgement of ${messages} messages and ${bytes} bytes of topics`
   await peer.until(what, () => {
-    const last = peer.frames.filter((frame) => frame.type === 'ack' && frame.messages !== undefined).at(-1)
+    const last = [...peer.frames].reverse().find((frame) => frame.type === 'ack' && frame.messages !== undefined)
     if (last?.type !== 'ack') return
     const { messages: actual, bytes: actualBytes } = last
     expectThat(actual! <= messages && actualBytes! <= bytes, `${what}, not ${actual}, ${actualBytes}`)

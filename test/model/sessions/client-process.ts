@@ -1,5 +1,5 @@
 import { ClientSession } from '../../../src/core/client-session.ts'
-import type { ClientTopicEffects } from '../../../src/core/client-topics.ts'
+import type { ClientTopicEffects } from '../../../src/core/client-subscription.ts'
 import type { Outgoing } from '../../../src/core/session-outbox.ts'
 import { noTopics } from '../no-topics.ts'
 import type { IncomingGap, Incoming } from '../../../src/core/inflow.ts'

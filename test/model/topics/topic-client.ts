@@ -1,4 +1,5 @@
-import type { ClientSubscription, TopicGap, TopicIncoming } from '../../../src/core/client-topics.ts'
+import type { ClientSubscription } from '../../../src/core/client-subscription.ts'
+import type { TopicGap, TopicIncoming } from '../../../src/core/topic-incoming.ts'
 import type { From, GapReason, Position } from '../../../src/protocol/frame.ts'
 import type { TopicInfo } from '../../../src/stores/store.ts'
 import { ClientProcess, type ClientSettings } from '../sessions/client-process.ts'
