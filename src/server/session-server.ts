@@ -204,7 +204,8 @@ export class SessionServer<I extends Identity = Identity> {
    *
    * @param name 1 to 256 characters, the first of them not `$`
    * @param options.retain how much of it is kept, from the next message on: `maxMessages`, `maxBytes`, `maxAgeMs`. What is
-   * missing is as it was, at first as in the option `topics`
+   * missing is as it was, at first as in the option `topics`. It is remembered as long as the server lives, so for topics
+   * without number use that option
    * @throws HeartlineError `ERR_OPTION`
    */
   topic(name: string, options: { retain?: Partial<Retention> } = {}): Topic<I> {

@@ -15,7 +15,7 @@ import { RESERVED, subjectTopic, TopicGroups } from './topic-groups.ts'
 import type { Identity } from './identity.ts'
 import type { SessionConnection } from './session-connection.ts'
 import type { Session } from './session.ts'
-import type { TopicEventMap } from './topic.ts'
+import { topicEvents, type TopicEventMap } from './topic.ts'
 
 type Member = Subscription<SessionConnection, Buffer>
 
@@ -102,9 +102,15 @@ export class TopicHub<I extends Identity> {
     type: Type,
     listener: (event: TopicEventMap<I>[Type]) => unknown,
   ): () => void {
-    let emitter = this.#emitters.get(topic)
-    if (!emitter) this.#emitters.set(topic, (emitter = new Emitter()))
-    return emitter.on(type, listener)
+    const emitter = this.#emitters.get(topic) ?? new Emitter<TopicEventMap<I>>()
+    this.#emitters.set(topic, emitter)
+    const off = emitter.on(type, listener)
+    return () => {
+      off()
+      // There may be as many topics as there are rooms: nothing of one stays that nobody listens to.
+      const isUnheard = topicEvents.every((event) => !emitter.count(event))
+      if (isUnheard && this.#emitters.get(topic) === emitter) this.#emitters.delete(topic)
+    }
   }
 
   /** The server subscribes a session. */

@@ -40,6 +40,8 @@ export interface TopicEventMap<I extends Identity = Identity> {
   back: { readonly session: Session<I> }
 }
 
+export const topicEvents = ['join', 'leave', 'away', 'back'] as const
+
 const historyRules = { after: [0, 0, Infinity], last: [Infinity, 0, Infinity] } as const
 
 /** @internal What a topic asks its server. */
@@ -132,7 +134,7 @@ export class Topic<I extends Identity = Identity> {
     type: Type,
     listener: (event: TopicEventMap<I>[Type]) => unknown,
   ): () => void {
-    checkListener(type, listener, ['join', 'leave', 'away', 'back'])
+    checkListener(type, listener, topicEvents)
     return this.#owner.topics.on(this.name, type, listener)
   }
 }
