@@ -46,9 +46,11 @@ export class Handover<I> {
     })
   }
 
-  /** Nothing that waits is wanted any more. */
-  forget(): void {
+  /** Nothing that waits is wanted any more. @returns whether something did */
+  forget(): boolean {
+    const isWaiting = this.#waiting !== undefined
     this.#waiting = undefined
+    return isWaiting
   }
 
   /** Calls something of the application, which is called again if it fails. @returns whether it is done */

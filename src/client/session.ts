@@ -156,6 +156,7 @@ export class Session {
         topicGap: ({ owner }, gap) => owner.gap(gap),
         subscribed: ({ owner }) => owner.subscribed(),
         unsubscribed: ({ owner }, reason) => owner.ended(reason),
+        over: ({ owner }) => owner.over(),
         adopt: (subscription) => this.#adopt(subscription),
       },
       coreOptions,
@@ -175,7 +176,8 @@ export class Session {
         this.#armed(() => this.#core.topicFailed(now(), subscription))
         if (!isHeard) this.#complain(error)
       },
-      unsubscribe: (subscription) => this.#armed(() => this.#core.topics.unsubscribe(subscription)),
+      unsubscribe: (subscription, isWaiting) =>
+        this.#armed(() => this.#core.topics.unsubscribe(subscription, isWaiting)),
       unheard: (topic, reason) => {
         const error = new HeartlineError(
           'ERR_UNSUBSCRIBED',
@@ -186,7 +188,6 @@ export class Session {
         else console.warn(String(error))
       },
       gapEvent: (topic, gap) => this.#topicGap(topic, gap),
-      closed: this.#closed,
     }
     // Listeners that are added in this turn hear everything.
     queueMicrotask(() => {
@@ -439,6 +440,7 @@ export class Session {
       gap: (gap) => this.#emitter.emit('gap', this.#topicGap(topic, gap)),
       subscribed: () => {},
       ended: () => this.#adopted.delete(handover),
+      over: () => {},
     }
   }
 

@@ -41,11 +41,10 @@ export interface SubscriptionEventMap {
 export interface SubscriptionHost {
   handled(subscription: ClientSubscription<TopicReceiver>): void
   failed(subscription: ClientSubscription<TopicReceiver>, error: HeartlineError, isHeard: boolean): void
-  unsubscribe(subscription: ClientSubscription<TopicReceiver>): void
+  unsubscribe(subscription: ClientSubscription<TopicReceiver>, isWaiting: boolean): void
   /** The server has ended a subscription, and nobody has listened. */
   unheard(topic: string, reason: string): void
   gapEvent(topic: string, gap: TopicGap): GapEvent
-  readonly closed: Promise<void>
 }
 
 /** Who takes what comes for a topic. */
@@ -55,6 +54,8 @@ export interface TopicReceiver {
   gap(gap: TopicGap): void
   subscribed(): void
   ended(reason: string): void
+  /** The session is over. */
+  over(): void
 }
 
 const EVENTS = ['message', 'subscribed', 'gap', 'ended', 'error']
@@ -78,7 +79,6 @@ export class Subscription {
     this.#host = host
     const emitter = this.#emitter
     this.#over = new Promise((resolve) => (this.#resolveOver = resolve))
-    void host.closed.then(this.#resolveOver)
     this.#handover = new Handover<TopicIncoming>(
       (message) => emitter.hand('message', topicMessage(message)),
       () => emitter.count('message') > 0,
@@ -109,6 +109,7 @@ export class Subscription {
         if (!emitter.count('ended')) host.unheard(core.topic, reason)
         emitter.emit('ended', { reason })
       },
+      over: () => this.#resolveOver(),
     }
   }
 
@@ -158,8 +159,7 @@ export class Subscription {
 
   /** Ends the subscription: from now on no listener gets a message. Without effect if it has ended. */
   unsubscribe(): void {
-    this.#host.unsubscribe(this.#core)
-    this.#handover.forget()
+    this.#host.unsubscribe(this.#core, this.#handover.forget())
     this.#resolveOver()
   }
 

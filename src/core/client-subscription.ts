@@ -28,6 +28,8 @@ export interface ClientTopicEffects<S> {
   subscribed(subscription: ClientSubscription<S>): void
   /** The server has ended it. */
   unsubscribed(subscription: ClientSubscription<S>, reason: string): void
+  /** The session is over, and the subscription with it. */
+  over(subscription: ClientSubscription<S>): void
   /** The shell's object for a subscription that the server has made. */
   adopt(subscription: ClientSubscription<S>): S
 }
@@ -72,6 +74,7 @@ export class ClientSubscription<S> extends Delivery<TopicIncoming | Mark> {
   heldBytes = 0
   /** Messages up to here are in what the application has loaded. */
   #coveredBy: Position | undefined
+  #isCredited = false
   readonly #from: From
   readonly #topics: SubscriptionOwner<S>
 
@@ -116,9 +119,16 @@ export class ClientSubscription<S> extends Delivery<TopicIncoming | Mark> {
     this.received = position
   }
 
+  /** What waits takes no room in the window any more. */
+  credit(): void {
+    for (const item of this.queue)
+      if (item.connection !== undefined) this.#topics.taken(1, bytesOf(item), item.connection)
+    this.#isCredited = true
+  }
+
   #release(item: TopicIncoming | Mark): void {
     this.#hold(item, -1)
-    if (item.connection !== undefined) this.#topics.taken(1, bytesOf(item), item.connection)
+    if (item.connection !== undefined && !this.#isCredited) this.#topics.taken(1, bytesOf(item), item.connection)
   }
 
   #hold(item: TopicIncoming | Mark, sign: 1 | -1): void {

@@ -12,7 +12,7 @@ const ONE_EMPTY = ['']
 /** So much may a server say of a few topics that it has made itself, and ended, while the application is busy. */
 const SPARE_MARKS = 64
 /** Most subscriptions whose end is told once more on the next connection. */
-const MAX_ENDED = 32
+const MAX_ENDED = 1_024
 /** Longest time that the acknowledgement of topics waits for company: less than the server waits before it asks for life. */
 const ACK_DELAY_MS = 900
 
@@ -76,8 +76,10 @@ export class ClientTopics<S> implements SubscriptionOwner<S> {
     return subscription
   }
 
-  unsubscribe(subscription: ClientSubscription<S>): void {
+  /** @param isWaiting what it was handed last waits for a listener */
+  unsubscribe(subscription: ClientSubscription<S>, isWaiting = false): void {
     subscription.isDropped = true
+    if (isWaiting) subscription.takeBack()
     subscription.truncate(0, 0)
     // There is room now, maybe for others.
     if (this.#isOpen && this.owes) this.ackAt = 0
@@ -143,7 +145,9 @@ export class ClientTopics<S> implements SubscriptionOwner<S> {
     for (const subscription of this.#all.values()) {
       subscription.state = 'ended'
       subscription.isDropped = true
+      this.effects.over(subscription)
     }
+    for (const subscription of this.#ending) this.effects.over(subscription)
     this.#all.clear()
     this.#ending.clear()
     this.retryAt = Infinity
@@ -313,7 +317,11 @@ export class ClientTopics<S> implements SubscriptionOwner<S> {
   #unsubbed(now: number, { ref, topic = '', reason = '' }: Unsub): void {
     const subscription = this.#all.get(ref || topic)
     if (!subscription) return
+    // Nothing of it follows: the server has said so itself. There may be many that only it makes and ends.
+    if (!ref) this.#names.drop(subscription)
     this.#end(subscription)
+    // What waits of it holds up nobody else.
+    subscription.credit()
     this.#ending.add(subscription)
     if (ref) this.#names.answered(ref)
     subscription.push({ ended: reason, position: undefined, failures: 0 })
@@ -430,7 +438,7 @@ export class ClientTopics<S> implements SubscriptionOwner<S> {
     // One that is larger than the window may come alone.
     if (
       this.#arrivedMessages - this.#ackedMessages > messages ||
-      this.#arrivedBytes - this.#ackedBytes > Math.max(bytes, payloads.length < 2 ? payloads[0]!.length : 0)
+      this.#arrivedBytes - this.#ackedBytes > Math.max(bytes, payloads.length < 2 ? bytes / 4 + payloads[0]!.length : 0)
     )
       throw exceeded()
   }

@@ -57,6 +57,11 @@ export abstract class Delivery<I extends Deliverable> {
     this.done(this.queue.shift()!)
   }
 
+  /** The application has not begun with what it has, and shall not. */
+  takeBack(): void {
+    this.#isHandling = false
+  }
+
   /** The application could not handle what it has. */
   failed(now: number): void {
     if (!this.#isHandling) return

@@ -153,8 +153,9 @@ export class Subscriber<T, F> {
     if (this.inFlight + messages > this.#window.messages) return false
     const { inFlightBytes } = this
     if (inFlightBytes >= this.#window.bytes) return false
-    // A message that is larger than the window goes when nothing else is in flight.
-    if (inFlightBytes + bytes > this.#window.bytes && (inFlightBytes || messages > 1)) return false
+    // One beyond the window goes while so little is in flight that its acknowledgement may wait for company.
+    if (inFlightBytes + bytes > this.#window.bytes && (inFlightBytes >= this.#window.bytes / 4 || messages > 1))
+      return false
     if (!this.#effects.isWritable(transport)) return false
     this.#count(messages, bytes)
     return true
@@ -225,7 +226,7 @@ export class Subscriber<T, F> {
       this.#effects.transmit(transport, encodeSkip(topic.id, first, last))
       this.#count(1, 0)
     } else {
-      if (inFlightBytes && slice.at(first).data.length > room.bytes) return 'blocked'
+      if (inFlightBytes >= this.#window.bytes / 4 && slice.at(first).data.length > room.bytes) return 'blocked'
       const frame = topic.frameAfter(sent, slice, room, this.session)
       last = frame.last
       this.#count(frame.messages, frame.bytes)

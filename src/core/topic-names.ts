@@ -40,6 +40,11 @@ export class TopicNames<S> {
     for (const [id, other] of this.#byId) if (other === subscription) this.unuse(id, nextRef)
   }
 
+  /** The server has ended a subscription: nothing of it follows. */
+  drop(subscription: S): void {
+    for (const [id, other] of this.#byId) if (other === subscription) this.#byId.delete(id)
+  }
+
   /** The server has answered a SUB, so it has heard all that was said before. */
   answered(ref: number): void {
     for (const [id, needed] of this.#unused) {

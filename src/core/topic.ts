@@ -180,6 +180,13 @@ export class Topic<T, F> implements TopicSource<T, F> {
     moved.place = place
   }
 
+  /** Whether all members certainly have all that there is. */
+  get isWithAll(): boolean {
+    for (const { place, sent, confirmed, subscriber } of this.members)
+      if (confirmed < this.last && (place < 0 || sent < this.last || subscriber.inFlight)) return false
+    return true
+  }
+
   /** Offers what is new to all who are at the head. */
   flush(): void {
     this.#isScheduled = false

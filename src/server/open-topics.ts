@@ -156,12 +156,15 @@ export class OpenTopics {
     const dirty = this.#dirty
     this.#dirty = []
     if (dirty.length > 1) this.#gathered = new Map()
-    for (const topic of dirty) topic.flush()
-    const gathered = this.#gathered
-    this.#gathered = undefined
-    for (const [connection, frame] of gathered ?? []) {
-      if (frame) connection.share(frame)
-      else connection.uncork()
+    try {
+      for (const topic of dirty) topic.flush()
+    } finally {
+      const gathered = this.#gathered
+      this.#gathered = undefined
+      for (const [connection, frame] of gathered ?? []) {
+        if (frame) connection.share(frame)
+        else connection.uncork()
+      }
     }
   }
 

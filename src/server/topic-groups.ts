@@ -13,6 +13,8 @@ export interface GroupHost<I extends Identity> {
   subscribe(session: Session<I>, topic: string): MaybePromise<void>
   unsubscribe(session: Session<I>, topic: string): void
   members(topic: string): Session<I>[]
+  /** Whether all members certainly have all messages. */
+  hasAll(topic: string): boolean
   error(error: HeartlineError): void
 }
 
@@ -122,7 +124,8 @@ export class TopicGroups<I extends Identity> {
   #forgetLists(): void {
     const usedBefore = performance.now() - this.#host.maxAgeMs
     for (const [topic, usedAt] of this.#lists) {
-      if (usedAt > usedBefore) continue
+      // Who is away, or slow, has to be told what is missing.
+      if (usedAt > usedBefore || !this.#host.hasAll(topic)) continue
       this.#lists.delete(topic)
       for (const session of this.#host.members(topic)) this.#host.unsubscribe(session, topic)
     }
@@ -131,6 +134,8 @@ export class TopicGroups<I extends Identity> {
     this.#timer = undefined
   }
 }
+
+export const isList = (topic: string): boolean => topic.startsWith(`${RESERVED}sessions:`)
 
 /** A subject may be longer than the name of a topic. */
 export const subjectTopic = (subject: string): string =>

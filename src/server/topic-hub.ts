@@ -11,7 +11,7 @@ import type { MaybePromise, Retention, TopicInfo } from '../stores/store.ts'
 import { chain } from './chain.ts'
 import { OpenTopics, type OpenTopic, type OpenTopicsHost } from './open-topics.ts'
 import type { ServerOptions } from './options.ts'
-import { RESERVED, subjectTopic, TopicGroups } from './topic-groups.ts'
+import { isList, RESERVED, subjectTopic, TopicGroups } from './topic-groups.ts'
 import type { Identity } from './identity.ts'
 import type { SessionConnection } from './session-connection.ts'
 import type { Session } from './session.ts'
@@ -52,6 +52,8 @@ export class TopicHub<I extends Identity> {
   }>()
   /** Where clients were in topics that the server had subscribed them to. */
   readonly #positions = new WeakMap<Session<I>, Map<string, Position>>()
+  /** Sessions that are over, or about to be: nothing subscribes them any more. */
+  readonly #over = new WeakSet<Session<I>>()
   #hasWarned = false
 
   constructor(host: TopicHost<I>) {
@@ -63,6 +65,7 @@ export class TopicHub<I extends Identity> {
       subscribe: (session, topic) => this.subscribe(session, topic, 'now'),
       unsubscribe: (session, topic) => this.unsubscribe(session, topic, 'unsubscribed'),
       members: (topic) => this.members(topic).map(({ session }) => session),
+      hasAll: (topic) => this.#open.get(topic)?.isWithAll ?? true,
       error: (error) => host.error(error),
     })
   }
@@ -116,7 +119,8 @@ export class TopicHub<I extends Identity> {
   /** The server subscribes a session. */
   subscribe(session: Session<I>, name: string, from: From): MaybePromise<void> {
     let isWanted = true
-    const isDone = (): boolean => !isWanted || session.end !== undefined || find(session, name) !== undefined
+    const isDone = (): boolean =>
+      !isWanted || session.end !== undefined || this.#over.has(session) || find(session, name) !== undefined
     if (isDone()) return
     const told = (): Position | undefined => this.#positions.get(session)?.get(name)
     const begin = (topic: OpenTopic): MaybePromise<void> => {
@@ -149,7 +153,7 @@ export class TopicHub<I extends Identity> {
     // Its client may just have asked for it once more.
     if (transport) this.#asking.get(transport)?.delete(ref)
     this.#remove(session, member)
-    transport?.transmit(encodeUnsub({ ref, topic: name, reason }))
+    if (transport) this.#open.effects.transmit(transport, encodeUnsub({ ref, topic: name, reason }))
   }
 
   namesOf(session: Session<I>): string[] {
@@ -172,7 +176,7 @@ export class TopicHub<I extends Identity> {
       if (!ref && typeof from === 'object' && !('last' in from)) positions.set(topic, from)
     if (positions.size) this.#positions.set(session, positions)
     session.core.topics?.begin(connection, window)
-    for (const member of membersOf(session)) if (!member.ref) this.#resume(session, member, positions)
+    for (const member of membersOf(session).slice()) if (!member.ref) this.#resume(session, member, positions)
     for (const sub of topics) {
       if (sub.ref) this.#sub(session, connection, sub)
       // `authorize` has thrown: the client asks for all of them again.
@@ -180,20 +184,33 @@ export class TopicHub<I extends Identity> {
     }
     const own = subjectTopic(session.subject)
     if (this.#open.get(own) || positions.has(own)) this.groups.subscribeOwn(session)
-    if (!isResumed) return
+    // These have begun. They may be left, and made again from elsewhere.
+    for (const { ref, topic } of membersOf(session)) if (!ref) positions.delete((topic as OpenTopic).name)
+    if (!isResumed) {
+      // No list of a session that is over has this one.
+      for (const name of positions.keys()) {
+        if (!isList(name)) continue
+        positions.delete(name)
+        this.#open.effects.transmit(connection, encodeUnsub({ ref: 0, topic: name, reason: 'unsubscribed' }))
+      }
+      return
+    }
     // What the server has ended while the client was away, or the client has taken over without hearing of it.
     for (const name of positions.keys()) {
       const ref = find(session, name)?.ref
       if (name === own || ref === 0) continue
       positions.delete(name)
-      connection.transmit(encodeUnsub({ ref: 0, topic: name, reason: ref ? 'replaced' : 'unsubscribed' }))
+      this.#open.effects.transmit(
+        connection,
+        encodeUnsub({ ref: 0, topic: name, reason: ref ? 'replaced' : 'unsubscribed' }),
+      )
     }
   }
 
   /** A session has lost its connection. */
   detached(session: Session<I>): void {
-    for (const member of membersOf(session)) {
-      if (this.#away.has(member)) continue
+    for (const member of membersOf(session).slice()) {
+      if (this.#away.has(member) || find(session, (member.topic as OpenTopic).name) !== member) continue
       this.#away.add(member)
       this.#emit(member, 'away', session)
     }
@@ -201,6 +218,7 @@ export class TopicHub<I extends Identity> {
 
   /** A session is over. */
   ended(session: Session<I>): void {
+    this.#over.add(session)
     for (const member of membersOf(session).slice()) this.#remove(session, member)
     this.groups.ended(session)
   }
@@ -246,7 +264,7 @@ export class TopicHub<I extends Identity> {
       if (session.core.transport !== connection) return
       const member = find(session, topic)
       if (member && member.ref === ref) this.#remove(session, member)
-      connection.transmit(encodeUnsub({ ref, topic, reason }))
+      this.#open.effects.transmit(connection, encodeUnsub({ ref, topic, reason }))
     }
     if (!ref) {
       // It goes on with what the server has subscribed it to, after a pause.
@@ -297,7 +315,7 @@ export class TopicHub<I extends Identity> {
       const member = find(session, name)
       if (!member) this.#join(session, topic, ref, after)
       else if (member.ref !== ref) {
-        connection.transmit(encodeUnsub({ ref: member.ref, topic: name, reason: 'replaced' }))
+        this.#open.effects.transmit(connection, encodeUnsub({ ref: member.ref, topic: name, reason: 'replaced' }))
         member.ref = ref
       }
       this.#enter(session, topic, after)
@@ -334,9 +352,20 @@ export class TopicHub<I extends Identity> {
 
   #resume(session: Session<I>, member: Member, positions: ReadonlyMap<string, Position>): void {
     const topic = member.topic as OpenTopic
+    const { transport } = session.core
+    const enter = (after = member.confirmed): void => {
+      if (session.core.transport === transport && find(session, topic.name) === member)
+        this.#enter(session, topic, after)
+    }
     const told = positions.get(topic.name)
-    const after = told && topic.resolve(told, { generation: topic.generation, first: 1, last: topic.last })
-    this.#enter(session, topic, after ?? member.confirmed)
+    if (!told) return enter()
+    const failed = (cause: unknown): void => this.#failed(transport!, 'the store', cause)
+    try {
+      const entered = chain(this.#resolve(topic, told), enter)
+      if (entered instanceof Promise) entered.catch(failed)
+    } catch (cause) {
+      failed(cause)
+    }
   }
 
   #resolve(topic: OpenTopic, from: From): MaybePromise<number | undefined> {
@@ -363,7 +392,9 @@ export class TopicHub<I extends Identity> {
   }
 
   #enter(session: Session<I>, topic: OpenTopic, after: number): void {
-    const member = find(session, topic.name)!
+    const member = find(session, topic.name)
+    // A listener of `join` or `back` has ended it.
+    if (!member) return
     topic.enter(member, after)
     if (this.#away.delete(member)) this.#emit(member, 'back', session)
   }

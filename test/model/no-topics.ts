@@ -5,5 +5,6 @@ export const noTopics = {
   topicGap: () => {},
   subscribed: () => {},
   unsubscribed: () => {},
+  over: () => {},
   adopt: () => undefined,
 }

@@ -26,6 +26,7 @@ class Scene {
         topicGap: ({ topic }, { from, to = '', reason }) => note(`${topic} gap ${from}-${to} ${reason}`),
         subscribed: ({ topic, received }) => note(`${topic} from ${received!.generation}:${received!.offset}`),
         unsubscribed: ({ topic }, reason) => note(`${topic} ended ${reason}`),
+        over: () => {},
         adopt: ({ topic }) => `adopted ${topic}`,
       },
       window,

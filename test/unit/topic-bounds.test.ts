@@ -34,6 +34,7 @@ beforeEach(() => {
       topicGap: () => {},
       subscribed: () => {},
       unsubscribed: () => {},
+      over: () => {},
       adopt: () => null,
     },
     WINDOW,

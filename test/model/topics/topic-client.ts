@@ -265,6 +265,7 @@ export class TopicClient {
         topicGap: (core: Core, gap) => this.#seen(() => owner(core).gap(gap)),
         subscribed: (core: Core) => this.#seen(() => owner(core).subscribed()),
         unsubscribed: (core: Core, reason) => owner(core).end(reason),
+        over: () => {},
         adopt: (core: Core) => this.#add(new ModelSubscription(this, core.topic, undefined, plan), core),
       },
     })
