@@ -14,7 +14,7 @@
 // acknowledgements are in it, and so is a message over a pipe for each turn, some 20 µs.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { contenderOf, topicContendersOf } from './contenders/index.js'
+import { contenderOf, contendersOf } from './contenders/index.js'
 import { answerWith, play, start } from './harness/child.js'
 import { messageOf, nowMs, playCrowd, startCrowd } from './harness/crowd.js'
 import { median } from './harness/median.js'
@@ -49,7 +49,7 @@ await play({ measure, serve, connect: playCrowd })
 
 async function measure() {
   const options = benchOptions({ rounds: 3, clients: [1_000, 5_000], deliveries: 150_000 })
-  const contenders = topicContendersOf(options.contenders)
+  const contenders = contendersOf(options.contenders)
   pin(process.pid, 1)
   for (const clients of options.clients) {
     const results = await measureRounds({

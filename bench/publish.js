@@ -8,7 +8,7 @@
 // topic. The server is on one core and all clients on the other one.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { contenderOf, topicContendersOf } from './contenders/index.js'
+import { contenderOf, contendersOf } from './contenders/index.js'
 import { answerWith, play, start } from './harness/child.js'
 import { messageOf, nowMs, playCrowd, startCrowd } from './harness/crowd.js'
 import { benchOptions } from './harness/options.js'
@@ -41,7 +41,7 @@ await play({ measure, serve, connect: playCrowd })
 
 async function measure() {
   const { rounds, messages, contenders: names } = benchOptions({ rounds: 3, messages: 10_000 })
-  const contenders = topicContendersOf(names)
+  const contenders = contendersOf(names)
   pin(process.pid, 1)
   const results = await measureRounds({
     rounds,

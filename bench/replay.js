@@ -10,7 +10,7 @@
 // messages kept.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { contenderOf, topicContendersOf } from './contenders/index.js'
+import { contenderOf, contendersOf } from './contenders/index.js'
 import { answerWith, play, start } from './harness/child.js'
 import { messageOf, nowMs, playCrowd, startCrowd } from './harness/crowd.js'
 import { memoryInUse } from './harness/memory.js'
@@ -42,7 +42,7 @@ async function measure() {
     clients: [1, 500],
     messages: 10_000,
   })
-  const contenders = topicContendersOf(names)
+  const contenders = contendersOf(names)
   pin(process.pid, 1)
   /** @type {{ cell: number, samples: Record<string, Sample[]> }[]} */
   const results = []

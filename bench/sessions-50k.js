@@ -11,7 +11,6 @@
 
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { heartline } from './contenders/heartline.js'
 import { answerWith, play, start } from './harness/child.js'
 import { nowMs } from './harness/crowd.js'
 import { memoryInUse } from './harness/memory.js'
@@ -58,10 +57,6 @@ async function measure() {
     topics: 1,
     seconds: 60,
   })
-  if (!heartline.isBuilt || (topics && !heartline.hasTopics)) {
-    console.log(`heartline ${topics ? 'topics' : 'sessions'}: not built`)
-    return
-  }
   const servers = Array.from({ length: processes }, () => start('serve', String(topics)))
   const ports = await Promise.all(servers.map((server) => server.answer()))
   const clients = ports.map(() => start('connect', String(topics)))

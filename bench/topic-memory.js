@@ -8,7 +8,7 @@
 // Memory is heap in use and external memory after a collection, but the highest while publishing, which includes garbage.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { contenderOf, topicContendersOf } from './contenders/index.js'
+import { contenderOf, contendersOf } from './contenders/index.js'
 import { answerWith, play, start } from './harness/child.js'
 import { messageOf, playCrowd, startCrowd } from './harness/crowd.js'
 import { memoryInUse } from './harness/memory.js'
@@ -35,7 +35,7 @@ await play({ measure, serve, connect: playCrowd })
 async function measure() {
   const options = benchOptions({ rounds: 1, clients: 5_000, retained: 8_192, messages: 100 })
   const { rounds, clients } = options
-  const contenders = topicContendersOf(options.contenders)
+  const contenders = contendersOf(options.contenders)
   pin(process.pid, 1)
   const [{ samples }] = await measureRounds({
     rounds,

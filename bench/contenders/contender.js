@@ -55,12 +55,10 @@
  * @typedef {object} Contender
  * @property {string} name what `--contenders` and the processes call it
  * @property {string} label what the tables call it
- * @property {boolean} isBuilt
  * @property {boolean} recovers whether it reconnects by itself and delivers what was sent to it meanwhile
  * @property {(onConnection: (peer: Peer) => void) => Promise<{ url: string, close: () => unknown }>} serve with a heartbeat
  *   every `HEARTBEAT_MS` and no compression, on a free port
  * @property {(url: string) => Promise<Client>} connect resolves when the connection is open
- * @property {boolean} hasTopics
  * @property {(options?: TopicOptions) => Promise<TopicServer>} serveTopics with a heartbeat every `TOPIC_HEARTBEAT_MS`
  * @property {(url: string, onMessage: (data: Payload) => void) => Promise<Subscriber>} join resolves when the connection is
  *   open, without any subscription

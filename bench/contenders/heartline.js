@@ -1,13 +1,12 @@
 // @ts-check
-// heartline's own client and server. `isBuilt` is false as long as the package does not export them.
-import { createServer as createHttpServer } from 'node:http'
+// heartline's own client and server.
 import { createRequire } from 'node:module'
+import { connect } from 'heartline'
+import { createServer } from 'heartline/server'
 import { WebSocket } from 'ws'
 import { TOPIC_CONNECT_TIMEOUT_MS, TOPIC_HEARTBEAT_MS } from './contender.js'
 
 const { version } = createRequire(import.meta.url)('heartline/package.json')
-const { connect } = await importIfExported('heartline')
-const { createServer } = await importIfExported('heartline/server')
 
 /** The producer awaits one `send` in so many: it resolves late when too much is on its way. */
 const AWAITED_MESSAGES = 1_000
@@ -19,7 +18,6 @@ const TOPIC_HEARTBEAT = { intervalMs: TOPIC_HEARTBEAT_MS, timeoutMs: TOPIC_HEART
 export const heartline = {
   name: 'heartline',
   label: `heartline ${version}`,
-  isBuilt: Boolean(connect && createServer),
   recovers: true,
 
   async serve(onConnection) {
@@ -41,13 +39,11 @@ export const heartline = {
     opened = () => {}
     return {
       send: (data) => void session.send(data),
-      onMessage: (listener) => session.on('message', (/** @type {{ data: string }} */ { data }) => listener(data)),
+      onMessage: (listener) => session.on('message', ({ data }) => listener(/** @type {any} */ (data))),
       onReopen: (listener) => void (opened = listener),
       close: () => session.close(),
     }
   },
-
-  hasTopics: Boolean(createServer && 'publish' in createServer({ server: createHttpServer() })),
 
   async serveTopics({ retains = false } = {}) {
     const server = createServer({
@@ -71,8 +67,8 @@ export const heartline = {
     let transport
     class Transport extends WebSocket {
       /**
-       * @param {string} address
-       * @param {string[]} protocols
+       * @param {string | URL} address
+       * @param {string | string[]} [protocols]
        */
       constructor(address, protocols) {
         super(address, protocols, { perMessageDeflate: false })
@@ -104,7 +100,7 @@ export const heartline = {
         Promise.all(
           topics.map((topic) => {
             const subscription = session.subscribe(topic)
-            subscription.on('message', (/** @type {{ data: string }} */ { data }) => onMessage(data))
+            subscription.on('message', ({ data }) => onMessage(/** @type {any} */ (data)))
             return new Promise((resolve) => subscription.on('subscribed', resolve))
           }),
         ),
@@ -132,24 +128,11 @@ function peer(session) {
       sent++
       last = session.send(data)
     },
-    onMessage: (listener) => session.on('message', (/** @type {{ data: string }} */ { data }) => listener(data)),
+    onMessage: (listener) => session.on('message', (/** @type {any} */ { data }) => listener(data)),
     isFull: () => sent >= AWAITED_MESSAGES,
     drained() {
       sent = 0
       return last
     },
-  }
-}
-
-/**
- * @param {string} specifier
- * @returns {Promise<any>} an empty object if the package has no such export
- */
-async function importIfExported(specifier) {
-  try {
-    return await import(specifier)
-  } catch (error) {
-    if (/** @type {NodeJS.ErrnoException} */ (error).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') return {}
-    throw error
   }
 }

@@ -10,20 +10,11 @@ export const contenderOf = (name) => all.find((contender) => contender.name === 
 
 /**
  * @param {string[]} names of those that are wanted
- * @returns those that are wanted and there; the first is raw `ws`, whatever is wanted, since it is the measure of the others
+ * @returns those that are wanted; the first is raw `ws`, whatever is wanted, since it is the measure of the others
  */
 export function contendersOf(names) {
   const unknown = names.filter((name) => !all.some((contender) => contender.name === name))
   if (unknown.length)
     throw new Error(`No contender ${unknown.join(', ')}. There are ${all.map(({ name }) => name).join(', ')}.`)
-  const wanted = all.filter(({ name }) => name === ws.name || !names.length || names.includes(name))
-  for (const { name, isBuilt } of wanted) if (!isBuilt) console.log(`${name} sessions: not built`)
-  return wanted.filter(({ isBuilt }) => isBuilt)
-}
-
-/** @param {string[]} names of those that are wanted, as above */
-export function topicContendersOf(names) {
-  const contenders = contendersOf(names)
-  for (const { name, hasTopics } of contenders) if (!hasTopics) console.log(`${name} topics: not built`)
-  return contenders.filter(({ hasTopics }) => hasTopics)
+  return all.filter(({ name }) => name === ws.name || !names.length || names.includes(name))
 }

@@ -17,7 +17,6 @@ const RECONNECT_MS = 100
 export const socketIo = {
   name: 'socket.io',
   label: `Socket.IO ${version}`,
-  isBuilt: true,
   recovers: true,
 
   async serve(onConnection) {
@@ -39,8 +38,6 @@ export const socketIo = {
       close: () => socket.disconnect(),
     }
   },
-
-  hasTopics: true,
 
   // It keeps what was published for so long, whatever is asked of it.
   async serveTopics() {

@@ -20,7 +20,6 @@ const TEXT = { binary: false }
 export const ws = {
   name: 'ws',
   label: `raw \`ws\` ${version}`,
-  isBuilt: true,
   recovers: false,
 
   async serve(onConnection) {
@@ -50,8 +49,6 @@ export const ws = {
       close: () => socket.terminate(),
     }
   },
-
-  hasTopics: true,
 
   async serveTopics({ retains = false } = {}) {
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false })
