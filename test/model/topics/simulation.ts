@@ -156,10 +156,13 @@ class Simulation {
     this.#trouble.readFailures = 0
     if (!this.#schedule.staysStalled) this.#releaseAll()
     const from = this.#queue.now
-    do await this.#runUntil(this.#queue.now + REST_STEP_MS)
-    while (this.#queue.now < from + MIN_REST_MS || (this.#queue.now < from + MAX_REST_MS && !this.#isAtRest()))
-    // What was said last is heard.
-    await this.#runUntil(this.#queue.now + REST_STEP_MS)
+    const isNotYet = (): boolean => this.#queue.now < from + MAX_REST_MS && !this.#isAtRest()
+    do {
+      do await this.#runUntil(this.#queue.now + REST_STEP_MS)
+      while (this.#queue.now < from + MIN_REST_MS || isNotYet())
+      // What was said last is heard; and a store may still have to answer before something else begins.
+      await this.#runUntil(this.#queue.now + REST_STEP_MS)
+    } while (isNotYet())
   }
 
   #isAtRest(): boolean {
